@@ -1,0 +1,120 @@
+"""The only reader of environment variables: typed, frozen, listed by ``manage.py settings``."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Env(BaseSettings):
+    """Every setting that an operator may give, with its unit in its name or description."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env")
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        validation_alias="LICET_ENVIRONMENT",
+        description="production refuses insecure defaults",
+    )
+    home: Path = Field(
+        BASE_DIR / ".licet",
+        validation_alias="LICET_HOME",
+        description="folder of the embedded servers' data, images and generated secrets",
+    )
+    port: int = Field(8000, validation_alias="LICET_PORT", description="port of the web server")
+    public_url: str = Field(
+        "",
+        validation_alias="LICET_PUBLIC_URL",
+        description="address that users see; empty: http://127.0.0.1:LICET_PORT",
+    )
+    secret_key: SecretStr = Field(
+        SecretStr("development-only"),
+        validation_alias="LICET_SECRET_KEY",
+        description="signs sessions, image addresses and receipts",
+    )
+    allowed_hosts: str = Field(
+        "127.0.0.1,localhost,[::1]",
+        validation_alias="LICET_ALLOWED_HOSTS",
+        description="host names the web server answers to, by comma",
+    )
+    database_url: str = Field(
+        "",
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL address; empty: the embedded server of `make up`",
+    )
+    redis_url: str = Field(
+        "",
+        validation_alias="REDIS_URL",
+        description="Redis or Valkey address; empty: the embedded server",
+    )
+    broker_url: str = Field(
+        "",
+        validation_alias="BROKER_URL",
+        description="Celery broker (redis or amqp); empty: REDIS_URL",
+    )
+    blob_root: Path | None = Field(
+        None,
+        validation_alias="LICET_BLOB_ROOT",
+        description="folder of released images; empty: LICET_HOME/blobs",
+    )
+    model_folder: str = Field(
+        str(BASE_DIR / "inference" / "weights" / "krea-2-tiny-turbo"),
+        validation_alias="LICET_MODEL",
+        description="folder or repository id of the diffusers model that the engine loads",
+    )
+    engine_threads: int = Field(
+        2,
+        validation_alias="LICET_ENGINE_THREADS",
+        description="CPU threads of the engine when it runs without a GPU",
+    )
+    api_key_pepper: SecretStr = Field(
+        SecretStr("development-only"),
+        validation_alias="LICET_API_KEY_PEPPER",
+        description="keyed digest of API keys; losing it invalidates every key",
+    )
+    receipt_key: SecretStr = Field(
+        SecretStr("development-only"),
+        validation_alias="LICET_RECEIPT_KEY",
+        description="signs the gate's release receipts; web and workers share it",
+    )
+    log_level: str = Field(
+        "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
+    )
+    stripe_secret_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="STRIPE_SECRET_KEY",
+        description="empty: the labelled in-tree fake gateway",
+    )
+    stripe_webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="STRIPE_WEBHOOK_SECRETS",
+        description="webhook signing secrets, by comma (several during rotation)",
+    )
+
+    @model_validator(mode="after")
+    def production_has_secrets(self) -> "Env":
+        """Refuse to start in production with a default secret."""
+        if self.environment == "production":
+            defaults = [
+                alias
+                for alias, secret in (
+                    ("LICET_SECRET_KEY", self.secret_key),
+                    ("LICET_API_KEY_PEPPER", self.api_key_pepper),
+                    ("LICET_RECEIPT_KEY", self.receipt_key),
+                )
+                if secret.get_secret_value() == "development-only"
+            ]
+            if defaults:
+                raise ValueError(f"set {', '.join(defaults)} before running in production")
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """The address that users see, without a trailing slash."""
+        return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+
+env = Env()
