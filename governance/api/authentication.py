@@ -1,0 +1,49 @@
+"""Bearer API keys for Django REST framework."""
+
+from django.http import HttpRequest
+from django.utils.timezone import now
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from governance.kernel.actors import Actor
+from governance.operations.api_keys import Caller, InvalidApiKey, authenticate
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """``Authorization: Bearer lct_live_…``; ``request.user`` and ``request.auth`` are the Caller."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, Caller] | None:
+        """The caller, or None where no key was sent. Raises InvalidApiKey."""
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return None
+        if scheme.lower() not in {"bearer", "key", "token"}:
+            raise InvalidApiKey("Send the key as `Authorization: Bearer <key>`.")
+        caller = authenticate(
+            secret=secret.strip(),
+            at=now(),
+            ip=client_ip(request),
+            client=request.headers.get("User-Agent", ""),
+        )
+        return caller, caller
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)
+        """What a 401 answers in WWW-Authenticate."""
+        return 'Bearer realm="licet"'
+
+
+def client_ip(request: Request | HttpRequest) -> str | None:
+    """The peer's address. Proxies are resolved by the server (uvicorn --proxy-headers)."""
+    return request.META.get("REMOTE_ADDR") or None
+
+
+def actor_of(request: Request) -> Actor:
+    """The authenticated key as an actor for operations and the audit log."""
+    caller: Caller = request.user  # type: ignore[assignment]
+    return Actor(
+        kind="api_key",
+        id=str(caller.key_id),
+        label=caller.label,
+        ip=client_ip(request),
+        request_id=getattr(request, "request_id", ""),
+    )

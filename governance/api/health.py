@@ -1,0 +1,25 @@
+"""Liveness and readiness for the stack, load balancers and people."""
+
+from django.http import HttpRequest, JsonResponse
+
+from governance.kernel.registry import health_checks
+
+READY, NOT_READY = 200, 503
+
+
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """The process answers; says nothing of its neighbours."""
+    return JsonResponse({"ok": True})
+
+
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Every registered part with its state; 503 until each required part is healthy."""
+    checks: dict[str, dict[str, object]] = {}
+    ready = True
+    for check in health_checks.all():
+        try:
+            checks[check.name] = {"ok": True, "detail": check.probe()}
+        except Exception as failure:  # noqa: BLE001 (a probe may fail in any way; each is reported)
+            checks[check.name] = {"ok": False, "detail": str(failure) or type(failure).__name__}
+            ready = ready and not check.required
+    return JsonResponse({"ready": ready, "checks": checks}, status=READY if ready else NOT_READY)

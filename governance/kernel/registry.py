@@ -1,0 +1,53 @@
+"""Upward knowledge: apps register here in ``AppConfig.ready()`` what governance shows for them.
+
+Governance prints the portal's navigation, the health page and the report without importing the
+apps that fill them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """One line of /readyz. ``probe`` returns a detail for people and raises when not healthy."""
+
+    name: str
+    probe: Callable[[], str]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class NavigationItem:
+    """One entry of the portal's left rail. ``url_name`` takes the organization's slug if ``per_organization``."""
+
+    label: str
+    url_name: str
+    icon: str
+    order: int
+    roles: frozenset[str] = field(default_factory=frozenset)
+    per_organization: bool = True
+
+
+@dataclass
+class Registry(Generic[T]):
+    """An ordered list of registered things, each name at most once."""
+
+    what: str
+    items: dict[str, T] = field(default_factory=dict)
+
+    def register(self, name: str, item: T) -> None:
+        """Add ``item``; a second registration of one name is a programming error."""
+        assert name not in self.items, f"{self.what} {name!r} is registered twice"
+        self.items[name] = item
+
+    def all(self) -> list[T]:
+        """Everything registered, in the order of registration."""
+        return list(self.items.values())
+
+
+health_checks: Registry[HealthCheck] = Registry("health check")
+navigation: Registry[NavigationItem] = Registry("navigation item")

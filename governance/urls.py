@@ -1,0 +1,7 @@
+"""Every address of the service. Apps are named as strings, so no import edge arises."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("governance.api.urls")),
+]
