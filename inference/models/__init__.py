@@ -1,0 +1,14 @@
+"""Generations, their images, and the engines that make them."""
+
+from inference.models.engines import EngineStatus, TenantShare
+from inference.models.generations import FINAL_STATES, OPEN_STATES, Artifact, Generation, State
+
+__all__ = [
+    "FINAL_STATES",
+    "OPEN_STATES",
+    "Artifact",
+    "EngineStatus",
+    "Generation",
+    "State",
+    "TenantShare",
+]
