@@ -1,9 +1,44 @@
-"""The inference app."""
+"""The inference app: one generation from request to image."""
+
+from datetime import timedelta
 
 from django.apps import AppConfig
+from django.utils.timezone import now
+
+from governance.kernel.registry import HealthCheck, health_checks
+
+SEEN_WITHIN = timedelta(seconds=30)
 
 
 class InferenceConfig(AppConfig):
-    """Registers what inference contributes to the house."""
+    """Registers the engine's health and, for billing, what became of each job."""
 
     name = "inference"
+
+    def ready(self) -> None:
+        """Called once per process by Django."""
+        health_checks.register("engine", HealthCheck("engine", probe_engine))
+        from billing.operations.resolution import register_job_states
+        from inference.queries.generations import states_of
+
+        register_job_states(states_of)
+
+
+def probe_engine() -> str:
+    """At least one engine is alive; raises RuntimeError with the last words of the others."""
+    from inference.models import EngineStatus
+
+    engines = list(EngineStatus.objects.order_by("-seen_at")[:20])
+    alive = [
+        engine
+        for engine in engines
+        if engine.state in {"ready", "busy"} and now() - engine.seen_at < SEEN_WITHIN
+    ]
+    if not alive:
+        last = engines[0] if engines else None
+        raise RuntimeError(
+            f"no engine is ready: {last.state} {last.detail}".strip()
+            if last
+            else "no engine has reported yet"
+        )
+    return ", ".join(f"{engine.release_slug} on {engine.device}" for engine in alive)

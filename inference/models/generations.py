@@ -47,6 +47,7 @@ class Generation(models.Model):
     )
     dialect = models.CharField(max_length=16)
     request_id = models.CharField(max_length=64, blank=True)
+    request_sha256 = models.CharField(max_length=64, blank=True)
     client_user = models.CharField(max_length=200, blank=True)
     test_mode = models.BooleanField(default=False)
 
@@ -89,6 +90,9 @@ class Generation(models.Model):
                 fields=["organization", "id"],
                 name="generation_queued",
                 condition=Q(state="queued"),
+            ),
+            models.Index(
+                fields=["api_key", "request_sha256", "-id"], name="generation_by_request"
             ),
             models.Index(
                 fields=["lease_until"], name="generation_running", condition=Q(state="running")

@@ -1,0 +1,150 @@
+"""One attempt at one job, from lease to end, around any engine."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.utils.timezone import now
+
+from governance.kernel.actors import Actor
+from inference.engine.client import Engine, EngineLost, Outcome
+from inference.engine.protocol import GenerateCommand, Refused
+from inference.models import Generation
+from inference.operations.bell import ring
+from inference.operations.finishing import (
+    Refusal,
+    deliver,
+    give_back,
+    refuse,
+    stop_cancelled,
+)
+from inference.operations.leases import Lease, LeaseLost, extend
+from inference.operations.storage import store_image
+
+logger = logging.getLogger(__name__)
+
+EXTEND_EVERY = timedelta(seconds=2)
+STUCK_AFTER_S = 60.0
+
+
+class Progress:
+    """Writes steps to the row and the bell, at most one UPDATE every two seconds."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.lost = False
+        self.step = 0
+        self._written: datetime | None = None
+
+    def on_step(self, step: int, steps: int) -> None:
+        """Called by the engine's client after every step."""
+        self.step = step
+        ring(self.lease.generation_id, "step", step=step, steps=steps)
+        self.keep_lease()
+
+    def keep_lease(self) -> None:
+        """Extend the lease when it is time to."""
+        at = now()
+        if self._written is None or at - self._written >= EXTEND_EVERY:
+            self._written = at
+            self.lost = self.lost or not extend(lease=self.lease, step=self.step, at=at)
+
+    def should_cancel(self) -> bool:
+        """Whether the user has asked to stop, or the lease is lost; asked twice a second."""
+        self.keep_lease()
+        return self.lost or (
+            Generation.objects.filter(
+                id=self.lease.generation_id, cancel_requested_at__isnull=False
+            ).exists()
+        )
+
+
+def run_attempt(
+    *, lease: Lease, engine: Engine, actor: Actor, clock: Callable[[], datetime] = now
+) -> str:
+    """Draw, store, deliver or refuse; returns how it ended: a state, ``lost`` or ``requeued``.
+
+    Safe to lose at any line: until the delivering commit nothing is charged and nothing can be
+    downloaded, after it nothing is left to do.
+    """
+    generation = Generation.objects.get(id=lease.generation_id)
+    progress = Progress(lease)
+    try:
+        outcome = engine.generate(
+            command_of(generation, lease),
+            on_step=progress.on_step,
+            should_cancel=progress.should_cancel,
+            stuck_after_s=STUCK_AFTER_S,
+        )
+    except EngineLost as error:
+        logger.warning("generation %s: %s", lease.generation_id, error)
+        return settle_lost(lease, str(error), actor, clock())
+    try:
+        return settle(lease, outcome, actor, clock())
+    except LeaseLost as error:
+        logger.warning("attempt %s dropped: %s", lease.attempt, error)
+        return "lost"
+
+
+def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
+    """Write how the attempt ended. Raises LeaseLost."""
+    if outcome.cancelled:
+        stop_cancelled(lease=lease, actor=actor, at=at)
+        return "cancelled"
+    refusals = [as_refusal(refused) for refused in outcome.refused]
+    if not outcome.released:
+        refuse(lease=lease, refusals=refusals or [NOTHING_MADE], actor=actor, at=at)
+        return "refused"
+    images = [
+        store_image(
+            organization_id=lease.organization_id,
+            job_id=lease.generation_id,
+            attempt=lease.attempt,
+            image=released,
+        )
+        for released in outcome.released
+    ]
+    deliver(lease=lease, images=images, refusals=refusals, actor=actor, at=at)
+    return "succeeded"
+
+
+NOTHING_MADE = Refusal(None, "engine_error", "The engine made no image.", {}, ())
+
+
+def settle_lost(lease: Lease, reason: str, actor: Actor, at: datetime) -> str:
+    """The engine died: back to the queue, unless somebody else has the job by now."""
+    try:
+        give_back(lease=lease, reason=reason, actor=actor, at=at)
+    except LeaseLost:
+        return "lost"
+    return "requeued"
+
+
+def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
+    """The engine's order for this attempt."""
+    return GenerateCommand(
+        job_id=str(generation.id),
+        attempt=lease.attempt,
+        prompt=generation.prompt,
+        prompt_receipt=generation.prompt_receipt,
+        width=generation.width,
+        height=generation.height,
+        steps=generation.steps,
+        guidance=generation.guidance_milli / 1000,
+        seed=generation.seed,
+        images=generation.images,
+        output_format=generation.output_format,
+    )
+
+
+def as_refusal(refused: Refused) -> Refusal:
+    """The protocol's refusal in the words of the operations."""
+    return Refusal(
+        refused.index, refused.code, refused.detail, refused.facts, tuple(refused.verdicts)
+    )
+
+
+def worker_actor(name: str) -> Actor:
+    """The engine's host as an actor of the audit log."""
+    return Actor(kind="worker", id=name, label="engine")
+

@@ -1,0 +1,332 @@
+"""From a request to a queued, paid-for job, or to a refusal that says why."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.operations.holds import place_hold
+from billing.queries.quotes import Quote, quote_generation
+from governance.kernel.actors import Actor
+from governance.kernel.canonical import fingerprint
+from governance.kernel.errors import InvalidRequest
+from governance.kernel.ids import uuid7
+from governance.operations import audit
+from governance.operations.authorization import Authorization, authorize_generation
+from inference.models import Generation, State
+from inference.queries.work import Size, rounded_up, work_gflop
+from moderation.operations.screening import (
+    PromptBlocked,
+    PromptHeld,
+    ScreenedPrompt,
+    record_prompt_decision,
+    screen_prompt,
+)
+
+MAX_PROMPT_CHARACTERS = 8_000
+MAX_STEPS = 100
+MAX_IMAGES = 10
+LARGEST_SEED = 2**53 - 1
+SEED_BITS = 32
+RETRY_WINDOW = timedelta(minutes=15)
+OUTPUT_FORMATS = ("png", "webp", "jpeg")
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What a client asked for, in any dialect. None means "the release's default"; sizes in px."""
+
+    prompt: str
+    model: str | None = None
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+    seed: int | None = None
+    images: int = 1
+    output_format: str = "png"
+    dialect: str = "openai"
+    client_user: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the request, for idempotency and for joining retries."""
+        return fingerprint({**self.__dict__})
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """Who pays and who acts."""
+
+    organization_id: UUID
+    project_id: UUID
+    api_key_id: UUID | None
+    actor: Actor
+    member_id: UUID | None = None
+    test_mode: bool = False
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The job that answers the request; ``joined`` when an earlier equal request already made it."""
+
+    generation_id: UUID
+    joined: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with every default filled in and every rule of the release applied."""
+
+    request: GenerationRequest
+    authorization: Authorization
+    size: Size
+    steps: int
+    seed: int
+    quote: Quote
+    work: int = field(default=0)
+
+
+def submit_generation(
+    *,
+    request: GenerationRequest,
+    submitter: Submitter,
+    idempotency_key: str | None,
+    is_marked_retry: bool,
+    at: datetime,
+    enqueue: Callable[[UUID], None],
+) -> Submission:
+    """Authorize, screen, price and hold; then queue the job in the same transaction.
+
+    ``enqueue`` is called after the commit. A repeated ``idempotency_key`` with an equal request, and
+    a retry that an SDK marked as such, join the first job and never pay twice.
+
+    Raises InvalidRequest, LicenceRefused, ReleaseNotFound, PromptBlocked, PromptHeld,
+    GateUnavailable, InsufficientBalance, BudgetReached, IdempotencyKeyReused. A blocked prompt is
+    kept as a generation with state blocked and charge 0; the other refusals write nothing.
+    """
+    if is_marked_retry and idempotency_key is None:
+        earlier = job_to_join(submitter=submitter, request=request, at=at)
+        if earlier is not None:
+            return Submission(earlier, joined=True)
+    plan = plan_generation(request=request, organization_id=submitter.organization_id, at=at)
+    generation_id = uuid7()
+    try:
+        prompt = screen_prompt(
+            text=request.prompt,
+            subject=generation_id,
+            organization_id=submitter.organization_id,
+            at=at,
+        )
+    except (PromptBlocked, PromptHeld) as refusal:
+        keep_blocked(plan, submitter, generation_id, refusal, at)
+        raise
+    return queue(plan, submitter, generation_id, prompt, idempotency_key, at, enqueue)
+
+
+def plan_generation(
+    *, request: GenerationRequest, organization_id: UUID, at: datetime
+) -> Plan:
+    """Fill in defaults, check the limits, ask the licence engine, price. Writes nothing."""
+    check_shape(request)
+    authorization = authorize_generation(
+        organization_id=organization_id, release_slug=request.model or "", at=at
+    )
+    size = Size(
+        rounded_up(request.width or authorization.default_side),
+        rounded_up(request.height or authorization.default_side),
+    )
+    check_side("width", size.width, authorization)
+    check_side("height", size.height, authorization)
+    steps = request.steps or authorization.steps
+    quote = quote_generation(
+        release_slug=authorization.release_slug,
+        variant=authorization.variant,
+        width=size.width,
+        height=size.height,
+        steps=steps,
+        images=request.images,
+        at=at,
+    )
+    return Plan(
+        request=request,
+        authorization=authorization,
+        size=size,
+        steps=steps,
+        seed=secrets.randbits(SEED_BITS) if request.seed is None else request.seed,
+        quote=quote,
+        work=work_gflop(
+            size=size,
+            steps=steps,
+            guided=authorization.guidance_milli > 0,
+            images=request.images,
+        ),
+    )
+
+
+def check_shape(request: GenerationRequest) -> None:
+    """Limits that hold for every release. Raises InvalidRequest naming the parameter."""
+    if not request.prompt.strip():
+        raise InvalidRequest("The prompt is empty. Describe the picture.", param="prompt")
+    if len(request.prompt) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest(
+            f"The prompt has {len(request.prompt)} characters; at most {MAX_PROMPT_CHARACTERS} "
+            "are read. Shorten it.",
+            param="prompt",
+        )
+    if not 1 <= request.images <= MAX_IMAGES:
+        raise InvalidRequest(f"n must be from 1 to {MAX_IMAGES}.", param="n")
+    if request.steps is not None and not 1 <= request.steps <= MAX_STEPS:
+        raise InvalidRequest(f"steps must be from 1 to {MAX_STEPS}.", param="steps")
+    if request.seed is not None and not 0 <= request.seed <= LARGEST_SEED - MAX_IMAGES:
+        raise InvalidRequest(f"seed must be from 0 to {LARGEST_SEED - MAX_IMAGES}.", param="seed")
+    if request.output_format not in OUTPUT_FORMATS:
+        raise InvalidRequest(
+            f"output_format must be one of {', '.join(OUTPUT_FORMATS)}.", param="output_format"
+        )
+
+
+def check_side(name: str, side: int, authorization: Authorization) -> None:
+    """A side in px against the release's limits. Raises InvalidRequest."""
+    low, high = authorization.min_side, authorization.max_side
+    if not low <= side <= high:
+        raise InvalidRequest(
+            f"The {name} is {side} px; {authorization.release_slug} draws from {low} to {high} px "
+            "a side.",
+            param="size",
+        )
+
+
+def job_to_join(
+    *, submitter: Submitter, request: GenerationRequest, at: datetime
+) -> UUID | None:
+    """The job of an equal request of this key in the last 15 minutes, if it did not fail."""
+    return (
+        Generation.objects.filter(
+            api_key_id=submitter.api_key_id,
+            request_sha256=request.sha256,
+            created_at__gte=at - RETRY_WINDOW,
+            state__in=(State.QUEUED, State.RUNNING, State.SUCCEEDED),
+        )
+        .order_by("-id")
+        .values_list("id", flat=True)
+        .first()
+    )
+
+
+def queue(
+    plan: Plan,
+    submitter: Submitter,
+    generation_id: UUID,
+    prompt: ScreenedPrompt,
+    idempotency_key: str | None,
+    at: datetime,
+    enqueue: Callable[[UUID], None],
+) -> Submission:
+    """Hold, job, decision and audit entry in one transaction; the doorbell after it."""
+
+    def write_job(hold_id: UUID) -> None:
+        generation = new_generation(plan, submitter, generation_id, at)
+        generation.hold_id = hold_id
+        generation.prompt_receipt = prompt.receipt
+        generation.save(force_insert=True)
+        record_prompt_decision(
+            prompt,
+            job_id=generation_id,
+            organization_id=submitter.organization_id,
+            actor=submitter.actor,
+            at=at,
+        )
+        record(generation, submitter.actor, "generation.submitted", hold_id=str(hold_id))
+
+    with transaction.atomic():
+        result = place_hold(
+            organization_id=submitter.organization_id,
+            project_id=submitter.project_id,
+            api_key_id=submitter.api_key_id,
+            member_id=submitter.member_id,
+            job_id=generation_id,
+            quote=plan.quote,
+            idempotency_key=idempotency_key or f"job:{generation_id}",
+            request_sha256=plan.request.sha256,
+            at=at,
+            write_job=write_job,
+            test_mode=submitter.test_mode,
+        )
+        if result.created:
+            transaction.on_commit(lambda: enqueue(generation_id))
+    return Submission(result.job_id, joined=not result.created)
+
+
+def keep_blocked(
+    plan: Plan,
+    submitter: Submitter,
+    generation_id: UUID,
+    refusal: PromptBlocked | PromptHeld,
+    at: datetime,
+) -> None:
+    """Keep a refused request where its sender can find it: state blocked, charge 0."""
+    with transaction.atomic():
+        generation = new_generation(plan, submitter, generation_id, at)
+        generation.state = State.BLOCKED
+        generation.finished_at = at
+        generation.error_code = refusal.code
+        generation.error_detail = refusal.detail
+        generation.error_facts = refusal.facts
+        generation.save(force_insert=True)
+        record_prompt_decision(
+            refusal,
+            job_id=generation_id,
+            organization_id=submitter.organization_id,
+            actor=submitter.actor,
+            at=at,
+        )
+        record(generation, submitter.actor, "generation.blocked", stage="input")
+
+
+def new_generation(
+    plan: Plan, submitter: Submitter, generation_id: UUID, at: datetime
+) -> Generation:
+    """An unsaved row with everything frozen that the job depends on."""
+    request = plan.request
+    return Generation(
+        id=generation_id,
+        organization_id=submitter.organization_id,
+        project_id=submitter.project_id,
+        api_key_id=submitter.api_key_id,
+        member_id=submitter.member_id,
+        release_id=plan.authorization.release_id,
+        dialect=request.dialect,
+        request_id=submitter.actor.request_id,
+        request_sha256=request.sha256,
+        client_user=request.client_user[:200],
+        test_mode=submitter.test_mode,
+        prompt=request.prompt,
+        width=plan.size.width,
+        height=plan.size.height,
+        steps=plan.steps,
+        guidance_milli=plan.authorization.guidance_milli,
+        seed=plan.seed,
+        images=request.images,
+        output_format=request.output_format,
+        authorization=plan.authorization.as_json(),
+        quote=plan.quote.as_json(),
+        quoted_microusd=plan.quote.amount,
+        work_gflop=plan.work,
+        created_at=at,
+    )
+
+
+def record(generation: Generation, actor: Actor, act: str, **facts: Any) -> None:
+    """One audit entry about ``generation``."""
+    audit.record(
+        act=act,
+        actor=actor,
+        organization_id=generation.organization_id,
+        subject_kind="generation",
+        subject_id=generation.id,
+        facts=facts,
+    )

@@ -1,0 +1,32 @@
+"""Certainty behind the doorbells: what a dead process left behind is found by its state."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from governance.kernel.actors import SYSTEM
+from inference.models import Generation, State
+from inference.operations.finishing import put_back
+
+BATCH = 100
+
+
+def requeue_dead_leases(*, at: datetime) -> int:
+    """Put back every running job whose lease has run out; returns how many.
+
+    A zombie worker that wakes later is fenced off by the epoch.
+    """
+    requeued = 0
+    while True:
+        with transaction.atomic():
+            dead = list(
+                Generation.objects.select_for_update(skip_locked=True)
+                .filter(state=State.RUNNING, lease_until__lt=at)
+                .order_by("lease_until")[:BATCH]
+            )
+            for generation in dead:
+                put_back(generation, "the worker's lease ran out", SYSTEM, at)
+        requeued += len(dead)
+        if len(dead) < BATCH:
+            return requeued
+

@@ -1,0 +1,59 @@
+"""Celery: doorbells for the supervisor, and the sweeper behind them."""
+
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
+from django.utils.timezone import now
+
+from inference.operations.sweeping import requeue_dead_leases
+from inference.supervisor import Supervisor
+
+QUEUE = "generation"
+SCHEDULE = {
+    "requeue-dead-leases": {
+        "task": "inference.tasks.sweep",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+}
+
+supervisors: list[Supervisor] = []
+
+
+@shared_task(queue=QUEUE)
+def doorbell(generation_id: str) -> None:  # noqa: ARG001 (the id is for people reading the broker)
+    """Wake the supervisors: there is work. Losing or doubling it changes nothing."""
+    for supervisor in supervisors:
+        supervisor.doorbell.set()
+
+
+@shared_task
+def sweep() -> None:
+    """Put jobs of dead workers back into the queue."""
+    requeue_dead_leases(at=now())
+
+
+def enqueue(generation_id: UUID) -> None:
+    """Ring the doorbell for a committed job; a broker that is down costs a second, not the job."""
+    try:
+        doorbell.apply_async((str(generation_id),), retry=False)
+    except OSError:
+        doorbell.app.log.get_default_logger().warning("doorbell not sent; the poll will find it")
+
+
+@worker_ready.connect
+def start_supervisors(sender: object = None, **_: object) -> None:
+    """Start an engine where this worker serves the generation queue."""
+    queues = getattr(getattr(sender, "app", None), "amqp", None)
+    consumed = queues.queues.consume_from if queues is not None else {}
+    if QUEUE in consumed and not supervisors:
+        supervisors.append(Supervisor())
+        supervisors[0].start()
+
+
+@worker_shutting_down.connect
+def stop_supervisors(**_: object) -> None:
+    """Stop the engines when the worker is told to go."""
+    for supervisor in supervisors:
+        supervisor.stop()
