@@ -192,7 +192,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A doorbell lives for milliseconds; the visibility timeout stays far above that (see docs/architecture.md).
+# A doorbell lives for milliseconds; the visibility timeout stays far above that.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600} if "redis" in BROKER_URL else {}
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 

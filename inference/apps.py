@@ -19,6 +19,7 @@ class InferenceConfig(AppConfig):
         """Called once per process by Django."""
         health_checks.register("engine", HealthCheck("engine", probe_engine))
         from billing.operations.resolution import register_job_states
+
         from inference.queries.generations import states_of
 
         register_job_states(states_of)

@@ -101,9 +101,7 @@ class Supervisor:
 
     def work(self, lease: Lease) -> None:
         """Run one attempt and learn the engine's speed from it."""
-        report_engine(
-            worker=self.worker, state="busy", current_job=lease.generation_id, at=now()
-        )
+        report_engine(worker=self.worker, state="busy", current_job=lease.generation_id, at=now())
         started = time.monotonic()
         ended = run_attempt(lease=lease, engine=self.engine, actor=self.actor)
         if ended == "succeeded":

@@ -132,7 +132,11 @@ def _flatten(detail: Any, pointer: str) -> Any:
         for inner in detail:
             yield from _flatten(inner, pointer)
     else:
-        yield {"pointer": pointer, "detail": str(detail), "code": getattr(detail, "code", "invalid")}
+        yield {
+            "pointer": pointer,
+            "detail": str(detail),
+            "code": getattr(detail, "code", "invalid"),
+        }
 
 
 def _named(code: str, title: str, status: int, detail: str, **facts: Any) -> DomainError:

@@ -22,7 +22,10 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class NavigationItem:
-    """One entry of the portal's left rail. ``url_name`` takes the organization's slug if ``per_organization``."""
+    """One entry of the portal's left rail.
+
+    ``url_name`` takes the organization's slug if ``per_organization``.
+    """
 
     label: str
     url_name: str

@@ -9,23 +9,31 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Protocol
+from typing import Any, Protocol
 
-from inference.engine.protocol import GenerateCommand, Ready, Refused, Released, receive, send
-from inference.engine.protocol import send_command
+from inference.engine.protocol import (
+    GenerateCommand,
+    Ready,
+    Refused,
+    Released,
+    receive,
+    send,
+    send_command,
+)
 
 logger = logging.getLogger(__name__)
 
+Frame = tuple[str, dict[str, Any], bytes]
 START_TIMEOUT_S = 600.0
 POLL_S = 0.25
 CANCEL_CHECK_S = 0.5
 
 
-class EngineLost(Exception):  # noqa: N818 (states what happened)
+class EngineLost(Exception):
     """The engine process ended or had to be killed; the job may be tried again by the next one."""
 
 
-class EngineNotReady(Exception):  # noqa: N818 (states what happened)
+class EngineNotReady(Exception):
     """The engine did not start: the message says why (missing weights, a failed canary)."""
 
 
@@ -54,6 +62,39 @@ class Engine(Protocol):
         ...
 
 
+class Watch:
+    """The clock of one attempt: when to ask about cancellation, when to give the engine up."""
+
+    def __init__(
+        self, job_id: str, should_cancel: Callable[[], bool], stuck_after_s: float
+    ) -> None:
+        self.job_id = job_id
+        self.should_cancel = should_cancel
+        self.stuck_after_s = stuck_after_s
+        self.started = self.last_sign = self.last_check = time.monotonic()
+
+    def wants_cancel(self) -> bool:
+        """Asks twice a second whether the job is still wanted."""
+        current = time.monotonic()
+        if current - self.last_check < CANCEL_CHECK_S:
+            return False
+        self.last_check = current
+        return self.should_cancel()
+
+    def saw_life(self) -> None:
+        """A frame has arrived."""
+        self.last_sign = time.monotonic()
+
+    def is_stuck(self) -> bool:
+        """No frame for longer than any step takes."""
+        return time.monotonic() - self.last_sign > self.stuck_after_s
+
+    @property
+    def seconds(self) -> float:
+        """Since the attempt began."""
+        return time.monotonic() - self.started
+
+
 class EngineProcess:
     """One spawned engine process. Not thread-safe: one supervisor thread owns it."""
 
@@ -62,7 +103,9 @@ class EngineProcess:
         self.connection: Connection | None = None
         self.ready: Ready | None = None
 
-    def start(self, *, on_progress: Callable[[str], None], timeout_s: float = START_TIMEOUT_S) -> Ready:
+    def start(
+        self, *, on_progress: Callable[[str], None], timeout_s: float = START_TIMEOUT_S
+    ) -> Ready:
         """Spawn the engine and wait until its model is loaded and its classifiers have passed.
 
         Raises EngineNotReady with the engine's own words.
@@ -115,26 +158,23 @@ class EngineProcess:
         except OSError as error:
             self.kill()
             raise EngineLost("the engine process is gone") from error
+        watch = Watch(command.job_id, should_cancel, stuck_after_s)
         outcome = Outcome()
-        started = last_sign = last_check = time.monotonic()
         while True:
             frame = self._next_frame_or_lost()
-            current = time.monotonic()
-            if current - last_check >= CANCEL_CHECK_S:
-                last_check = current
-                if should_cancel():
-                    send(self.connection, "cancel", {"job_id": command.job_id})
+            if watch.wants_cancel():
+                send(self.connection, "cancel", {"job_id": command.job_id})
             if frame is None:
-                if current - last_sign > stuck_after_s:
+                if watch.is_stuck():
                     self.kill()
                     raise EngineLost(f"the engine showed no step for {stuck_after_s:.0f} s")
                 continue
-            last_sign = current
+            watch.saw_life()
             kind, header, payload = frame
             if kind == "step":
                 on_step(header["step"], header["steps"])
             elif kind == "done":
-                outcome.seconds = current - started
+                outcome.seconds = watch.seconds
                 outcome.cancelled = header["cancelled"]
                 return outcome
             else:
@@ -149,13 +189,13 @@ class EngineProcess:
             self.connection.close()
             self.connection = None
 
-    def _next_frame_or_lost(self) -> tuple[str, dict[str, object], bytes] | None:
+    def _next_frame_or_lost(self) -> Frame | None:
         try:
             return self._next_frame()
         except EngineNotReady as error:
             raise EngineLost(str(error)) from error
 
-    def _next_frame(self) -> tuple[str, dict[str, object], bytes] | None:
+    def _next_frame(self) -> Frame | None:
         assert self.connection is not None
         try:
             if not self.connection.poll(POLL_S):
@@ -167,12 +207,12 @@ class EngineProcess:
             raise EngineNotReady(f"the engine process ended (exit status {code})") from error
 
 
-def collect(outcome: Outcome, kind: str, header: dict[str, object], payload: bytes) -> None:
+def collect(outcome: Outcome, kind: str, header: dict[str, Any], payload: bytes) -> None:
     """Add a ``released`` or ``refused`` frame to ``outcome``; anything else is a bug."""
-    verdicts = tuple(header.pop("verdicts", ()))  # type: ignore[arg-type]
+    verdicts = tuple(header.pop("verdicts", ()))
     if kind == "released":
-        outcome.released.append(Released(data=payload, verdicts=verdicts, **header))  # type: ignore[arg-type]
+        outcome.released.append(Released(data=payload, verdicts=verdicts, **header))
     elif kind == "refused":
-        outcome.refused.append(Refused(verdicts=verdicts, **header))  # type: ignore[arg-type]
+        outcome.refused.append(Refused(verdicts=verdicts, **header))
     else:
         raise AssertionError(f"the engine said {kind!r}, which is not in the protocol")

@@ -20,7 +20,7 @@ MAX_PROMPT_TOKENS = 512
 DISTILLED_SHIFT = 1.15
 
 
-class PromptTooLong(Exception):  # noqa: N818 (states what happened)
+class PromptTooLong(Exception):
     """The prompt has more tokens than the model reads; diffusers would cut it silently."""
 
     def __init__(self, tokens: int, limit: int) -> None:
@@ -29,7 +29,7 @@ class PromptTooLong(Exception):  # noqa: N818 (states what happened)
         self.limit = limit
 
 
-class Cancelled(Exception):  # noqa: N818 (states what happened)
+class Cancelled(Exception):
     """The job was cancelled between two steps."""
 
 
@@ -86,10 +86,18 @@ def encode_text(model: LoadedModel, prompt: str) -> Text:
 
 
 def noise(model: LoadedModel, request: Request) -> torch.Tensor:
-    """Packed starting latents, one per seed, drawn on the CPU so that a seed means the same on every device."""
+    """Packed starting latents, one per seed.
+
+    Drawn on the CPU, so that a seed means the same on every device.
+    """
     pipe = model.pipeline
     channels = pipe.transformer.config.in_channels // pipe.patch_size**2
-    shape = (1, channels, request.height // pipe.vae_scale_factor, request.width // pipe.vae_scale_factor)
+    shape = (
+        1,
+        channels,
+        request.height // pipe.vae_scale_factor,
+        request.width // pipe.vae_scale_factor,
+    )
     drawn = [
         torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=model.dtype)
         for seed in request.seeds
@@ -186,6 +194,8 @@ def decode(model: LoadedModel, latents: torch.Tensor, *, width: int, height: int
     grid = pipe._unpack_latents(latents, height, width).to(vae.dtype)  # noqa: SLF001
     shape = (1, vae.config.z_dim, 1, 1, 1)
     mean = torch.tensor(vae.config.latents_mean, device=grid.device, dtype=grid.dtype).view(shape)
-    deviation = torch.tensor(vae.config.latents_std, device=grid.device, dtype=grid.dtype).view(shape)
+    deviation = torch.tensor(vae.config.latents_std, device=grid.device, dtype=grid.dtype).view(
+        shape
+    )
     frames: torch.Tensor = vae.decode(grid * deviation + mean, return_dict=False)[0]
     return frames[:, :, 0].float()

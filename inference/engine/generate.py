@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from moderation.operations.release import release_image
 from numpy.typing import NDArray
 
 from governance.kernel.errors import DomainError
@@ -13,7 +14,6 @@ from inference.engine.denoise import Cancelled, PromptTooLong, Request, decode, 
 from inference.engine.encode import encoder
 from inference.engine.loading import LoadedModel, inference_mode
 from inference.engine.protocol import GenerateCommand, Refused, Released
-from moderation.operations.release import release_image
 from moderation.operations.screening import ScreenedPrompt, restore_screened_prompt
 
 
@@ -80,9 +80,7 @@ def draw(
             guidance=command.guidance,
             seeds=[command.seed + index for index in range(command.images)],
         )
-        latents = denoise(
-            model, request, on_step=drawing.on_step, should_stop=drawing.should_stop
-        )
+        latents = denoise(model, request, on_step=drawing.on_step, should_stop=drawing.should_stop)
         decoded = decode(model, latents, width=command.width, height=command.height)
         scaled = (decoded / 2 + 0.5).clamp(0, 1)
         result: NDArray[np.float32] = scaled.permute(0, 2, 3, 1).cpu().numpy()

@@ -16,7 +16,7 @@ from inference.engine.vae import use_single_frame_convolutions
 READ_BYTES = 1 << 20
 
 
-class ModelNotLoaded(Exception):  # noqa: N818 (states what happened)
+class ModelNotLoaded(Exception):
     """The weights are missing or not what the release registry says; the message says what to do."""
 
 
@@ -60,7 +60,7 @@ def load_model(
     pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     for part in (pipeline.transformer, pipeline.text_encoder, pipeline.vae):
-        part.eval().requires_grad_(False)
+        part.eval().requires_grad_(requires_grad=False)
     use_single_frame_convolutions(pipeline.vae)
     if device.type == "cuda":
         report("compiling the repeated transformer block")

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from moderation.operations.readiness import self_test
 
 from governance.kernel.errors import DomainError
 from inference.engine.generate import Drawing, generate, warm_up
 from inference.engine.loading import LoadedModel, ModelNotLoaded, load_model
 from inference.engine.protocol import GenerateCommand, Ready, Refused, Released, send
-from moderation.operations.readiness import self_test
 
 WARM_UP_SIDE_PX = 64
 
 
-class NotReady(Exception):  # noqa: N818 (states what happened)
+class NotReady(Exception):
     """The engine cannot serve: no model, or a classifier failed its canary."""
 
 
@@ -46,7 +46,9 @@ class Service:
         except DomainError as error:
             raise NotReady(f"the gate failed its self-test: {error.detail}") from error
         try:
-            model = load_model(settings.MODEL_FOLDER, threads=settings.ENGINE_THREADS, report=report)
+            model = load_model(
+                settings.MODEL_FOLDER, threads=settings.ENGINE_THREADS, report=report
+            )
         except ModelNotLoaded as error:
             raise NotReady(str(error)) from error
         report("warming up")
@@ -59,9 +61,7 @@ class Service:
         )
         return cls(model, ready)
 
-    def serve(
-        self, header: dict[str, Any], connection: Connection, cancelled: set[str]
-    ) -> None:
+    def serve(self, header: dict[str, Any], connection: Connection, cancelled: set[str]) -> None:
         """Run one command and answer with its images and ``done``."""
         command = GenerateCommand(**header)
 

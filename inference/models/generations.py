@@ -91,9 +91,7 @@ class Generation(models.Model):
                 name="generation_queued",
                 condition=Q(state="queued"),
             ),
-            models.Index(
-                fields=["api_key", "request_sha256", "-id"], name="generation_by_request"
-            ),
+            models.Index(fields=["api_key", "request_sha256", "-id"], name="generation_by_request"),
             models.Index(
                 fields=["lease_until"], name="generation_running", condition=Q(state="running")
             ),
@@ -134,9 +132,7 @@ class Artifact(models.Model):
     """One released image. A row exists only with the gate's receipt for exactly these bytes."""
 
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=uuid7)
-    generation = models.ForeignKey(
-        Generation, on_delete=models.PROTECT, related_name="artifacts"
-    )
+    generation = models.ForeignKey(Generation, on_delete=models.PROTECT, related_name="artifacts")
     organization_id: models.UUIDField[UUID, UUID] = models.UUIDField()
     index = models.PositiveSmallIntegerField()
     attempt = models.PositiveSmallIntegerField()
@@ -153,9 +149,7 @@ class Artifact(models.Model):
     class Meta:
         db_table = "inference_artifact"
         constraints = [
-            models.UniqueConstraint(
-                fields=["generation", "index"], name="artifact_once_per_index"
-            ),
+            models.UniqueConstraint(fields=["generation", "index"], name="artifact_once_per_index"),
             models.CheckConstraint(
                 condition=Q(receipt__has_key="signature"), name="artifact_has_a_receipt"
             ),

@@ -42,6 +42,4 @@ def count_job(*, worker: str, work_gflop: int, seconds: float) -> None:
 
 def engine_gone(*, worker: str, at: datetime) -> None:
     """The supervisor stops in good order."""
-    EngineStatus.objects.filter(worker=worker).update(
-        state="stopped", seen_at=at, current_job=None
-    )
+    EngineStatus.objects.filter(worker=worker).update(state="stopped", seen_at=at, current_job=None)

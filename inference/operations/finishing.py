@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from billing.operations.holds import capture_hold, void_hold
+from django.db import transaction
+from moderation.operations.release import record_image_decisions
+
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
 from inference.models import Artifact, Generation, State
@@ -16,7 +17,6 @@ from inference.operations.bell import ring
 from inference.operations.leases import MAX_ATTEMPTS, Lease, holder_of
 from inference.operations.storage import StoredImage
 from inference.operations.submission import record
-from moderation.operations.release import record_image_decisions
 
 BLOCKING_CODES = frozenset({"moderation_blocked", "moderation_review"})
 
@@ -86,16 +86,20 @@ def deliver(
 
 
 @transaction.atomic
-def refuse(
-    *, lease: Lease, refusals: Sequence[Refusal], actor: Actor, at: datetime
-) -> None:
+def refuse(*, lease: Lease, refusals: Sequence[Refusal], actor: Actor, at: datetime) -> None:
     """No image may be delivered: void the hold, keep the reasons. Raises LeaseLost."""
     generation = holder_of(lease)
     first = next((r for r in refusals if r.code in BLOCKING_CODES), refusals[0])
     state = State.BLOCKED if first.code in BLOCKING_CODES else State.FAILED
     keep_verdicts(generation, (), refusals, actor, at)
     close_unpaid(
-        generation, state, code=first.code, detail=first.detail, facts=first.facts, actor=actor, at=at
+        generation,
+        state,
+        code=first.code,
+        detail=first.detail,
+        facts=first.facts,
+        actor=actor,
+        at=at,
     )
 
 
@@ -193,9 +197,7 @@ def close_unpaid(
     finish(generation, state, actor, at, code=code)
 
 
-def finish(
-    generation: Generation, state: State, actor: Actor, at: datetime, **facts: Any
-) -> None:
+def finish(generation: Generation, state: State, actor: Actor, at: datetime, **facts: Any) -> None:
     """Write the final state and its audit entry; tell those who wait after the commit."""
     generation.state = state
     generation.finished_at = at

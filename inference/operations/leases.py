@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from billing.operations.holds import fence_hold
 from django.db import connection, transaction
 
-from billing.operations.holds import fence_hold
 from governance.kernel.actors import Actor
 from inference.models import Generation, State
 from inference.operations.submission import record
@@ -46,7 +46,7 @@ WHERE s.organization_id <> %(organization)s
 """
 
 
-class LeaseLost(Exception):  # noqa: N818 (states what happened)
+class LeaseLost(Exception):
     """Another worker has the job now, or it is final: whatever this attempt made is dropped."""
 
 
@@ -61,9 +61,7 @@ class Lease:
 
 
 @transaction.atomic
-def claim_next(
-    *, worker: Actor, release_ids: list[UUID], at: datetime
-) -> Lease | None:
+def claim_next(*, worker: Actor, release_ids: list[UUID], at: datetime) -> Lease | None:
     """Take the next job for the releases this worker holds; None when nothing waits.
 
     Two workers never get the same job (SKIP LOCKED); a lost or doubled doorbell changes nothing.

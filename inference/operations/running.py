@@ -147,4 +147,3 @@ def as_refusal(refused: Refused) -> Refusal:
 def worker_actor(name: str) -> Actor:
     """The engine's host as an actor of the audit log."""
     return Actor(kind="worker", id=name, label="engine")
-

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from billing.operations.holds import place_hold
 from billing.queries.quotes import Quote, quote_generation
+from django.db import transaction
+from governance.operations.authorization import Authorization, authorize_generation
+
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import fingerprint
 from governance.kernel.errors import InvalidRequest
 from governance.kernel.ids import uuid7
 from governance.operations import audit
-from governance.operations.authorization import Authorization, authorize_generation
 from inference.models import Generation, State
 from inference.queries.work import Size, rounded_up, work_gflop
 from moderation.operations.screening import (
@@ -127,9 +127,7 @@ def submit_generation(
     return queue(plan, submitter, generation_id, prompt, idempotency_key, at, enqueue)
 
 
-def plan_generation(
-    *, request: GenerationRequest, organization_id: UUID, at: datetime
-) -> Plan:
+def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: datetime) -> Plan:
     """Fill in defaults, check the limits, ask the licence engine, price. Writes nothing."""
     check_shape(request)
     authorization = authorize_generation(
@@ -200,9 +198,7 @@ def check_side(name: str, side: int, authorization: Authorization) -> None:
         )
 
 
-def job_to_join(
-    *, submitter: Submitter, request: GenerationRequest, at: datetime
-) -> UUID | None:
+def job_to_join(*, submitter: Submitter, request: GenerationRequest, at: datetime) -> UUID | None:
     """The job of an equal request of this key in the last 15 minutes, if it did not fail."""
     return (
         Generation.objects.filter(

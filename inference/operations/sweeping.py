@@ -29,4 +29,3 @@ def requeue_dead_leases(*, at: datetime) -> int:
         requeued += len(dead)
         if len(dead) < BATCH:
             return requeued
-

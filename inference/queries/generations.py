@@ -248,4 +248,6 @@ def _cursor(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise NotFound("This page address is not valid. Start again from the first page.") from error
+        raise NotFound(
+            "This page address is not valid. Start again from the first page."
+        ) from error

@@ -1,0 +1,1 @@
+"""A tiny model of the Krea 2 classes, trained from scratch on procedural scenes, and the code that makes and measures it."""
