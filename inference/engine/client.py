@@ -7,19 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from inference.engine.protocol import (
-    GenerateCommand,
-    Ready,
-    Refused,
-    Released,
-    receive,
-    send,
-    send_command,
-)
+from inference.engine.protocol import GenerateCommand, Ready, Refused, Released, receive, send
 
 logger = logging.getLogger(__name__)
 
@@ -152,18 +144,13 @@ class EngineProcess:
 
         ``should_cancel`` is asked about twice a second; the engine stops within one step.
         """
-        assert self.connection is not None, "start() comes first"
-        try:
-            send_command(self.connection, command)
-        except OSError as error:
-            self.kill()
-            raise EngineLost("the engine process is gone") from error
+        self._say("generate", asdict(command))
         watch = Watch(command.job_id, should_cancel, stuck_after_s)
         outcome = Outcome()
         while True:
             frame = self._next_frame_or_lost()
             if watch.wants_cancel():
-                send(self.connection, "cancel", {"job_id": command.job_id})
+                self._say("cancel", {"job_id": command.job_id})
             if frame is None:
                 if watch.is_stuck():
                     self.kill()
@@ -188,6 +175,15 @@ class EngineProcess:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+    def _say(self, kind: str, header: dict[str, Any]) -> None:
+        if self.connection is None:
+            raise EngineLost("the engine process is gone")
+        try:
+            send(self.connection, kind, header)
+        except OSError as error:
+            self.kill()
+            raise EngineLost("the engine process is gone") from error
 
     def _next_frame_or_lost(self) -> Frame | None:
         try:

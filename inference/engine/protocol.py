@@ -6,7 +6,7 @@ in the protocol, so nothing unscreened can leave the engine.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 from uuid import UUID
@@ -79,7 +79,3 @@ def receive(connection: Connection) -> tuple[str, dict[str, Any], bytes]:
     header: dict[str, Any] = json.loads(head)
     return header.pop("kind"), header, payload
 
-
-def send_command(connection: Connection, command: GenerateCommand) -> None:
-    """Ask the engine to generate."""
-    send(connection, "generate", asdict(command))
