@@ -1,0 +1,1 @@
+"""Adapters to what judges: each classifier behind one small Protocol."""

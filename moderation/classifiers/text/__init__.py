@@ -1,0 +1,1 @@
+"""The trained text gate: normalisation, heads, rules, language. Entry point: gate.TextGate."""

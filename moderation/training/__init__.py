@@ -1,0 +1,1 @@
+"""Scripts that train what the gate ships; run by hand, never imported by the web process."""
