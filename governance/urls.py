@@ -4,4 +4,5 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("governance.api.urls")),
+    path("", include("inference.api.urls")),
 ]

@@ -77,7 +77,7 @@ class Pending:
         self.as_url = as_url
 
 
-def generation_request(body: dict[str, Any]) -> GenerationRequest:
+def generation_request(body: dict[str, Any], *, dialect: str = "openai") -> GenerationRequest:
     """OpenAI's fields in our words."""
     width, height = body.get("size") or (None, None)
     return GenerationRequest(
@@ -89,7 +89,7 @@ def generation_request(body: dict[str, Any]) -> GenerationRequest:
         seed=body.get("seed"),
         images=body.get("n") or 1,
         output_format=body.get("output_format") or "png",
-        dialect="openai",
+        dialect=dialect,
         client_user=body.get("user") or "",
     )
 

@@ -1,0 +1,82 @@
+"""/v1/models and /v1/balance: what a key may use and what it may spend."""
+
+from typing import Any
+
+from billing.queries.balances import balance_of
+from django.utils.timezone import now
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from governance.queries.releases import active_releases
+from inference.api.generations import caller_of
+
+
+class ModelBody(serializers.Serializer[Any]):
+    """A release, in OpenAI's shape."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="model")
+    created = serializers.IntegerField()
+    owned_by = serializers.CharField()
+
+
+class ModelList(serializers.Serializer[Any]):
+    """All releases that may be used."""
+
+    object = serializers.CharField(default="list")
+    data = ModelBody(many=True)
+
+
+class BalanceBody(serializers.Serializer[Any]):
+    """Prepaid balance in µUSD: posted minus held is available."""
+
+    object = serializers.CharField(default="balance")
+    currency = serializers.CharField(default="usd")
+    posted_microusd = serializers.IntegerField()
+    held_microusd = serializers.IntegerField()
+    available_microusd = serializers.IntegerField()
+    at = serializers.DateTimeField()
+
+
+class Models(APIView):
+    """GET /v1/models."""
+
+    @extend_schema(operation_id="list_models", responses={200: ModelList}, summary="List models")
+    def get(self, _request: Request) -> Response:
+        """The active releases; their ids go into ``model``."""
+        return Response(
+            {
+                "object": "list",
+                "data": [
+                    {
+                        "id": release.slug,
+                        "object": "model",
+                        "created": int(release.created_at.timestamp()),
+                        "owned_by": "licet",
+                    }
+                    for release in active_releases()
+                ],
+            }
+        )
+
+
+class BalanceView(APIView):
+    """GET /v1/balance."""
+
+    @extend_schema(operation_id="get_balance", responses={200: BalanceBody}, summary="Balance")
+    def get(self, request: Request) -> Response:
+        """The organization's balance and what open generations hold of it."""
+        balance = balance_of(caller_of(request).organization_id)
+        return Response(
+            {
+                "object": "balance",
+                "currency": "usd",
+                "posted_microusd": balance.posted,
+                "held_microusd": balance.held,
+                "available_microusd": balance.available,
+                "at": now(),
+            }
+        )
