@@ -1,12 +1,35 @@
 """The only reader of environment variables: typed, frozen, listed by ``manage.py settings``."""
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = BASE_DIR / ".licet"
+
+
+class GeneratedSecrets(PydanticBaseSettingsSource):
+    """The secrets that ``manage.py up`` made for this LICET_HOME; what the operator gives wins."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Called after the environment and .env were read, which may name the home."""
+        home = Path(self.current_state.get("LICET_HOME") or DEFAULT_HOME)
+        try:
+            return dict(json.loads((home / "secrets.json").read_text()))
+        except FileNotFoundError:
+            return {}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        """Required by pydantic-settings; this source answers for all fields at once."""
+        return None, field_name, False
 
 
 class Env(BaseSettings):
@@ -20,7 +43,7 @@ class Env(BaseSettings):
         description="production refuses insecure defaults",
     )
     home: Path = Field(
-        BASE_DIR / ".licet",
+        DEFAULT_HOME,
         validation_alias="LICET_HOME",
         description="folder of the embedded servers' data, images and generated secrets",
     )
@@ -93,6 +116,18 @@ class Env(BaseSettings):
         validation_alias="STRIPE_WEBHOOK_SECRETS",
         description="webhook signing secrets, by comma (several during rotation)",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then .env, then what was generated."""
+        return (init_settings, env_settings, dotenv_settings, GeneratedSecrets(settings_cls))
 
     @model_validator(mode="after")
     def production_has_secrets(self) -> "Env":

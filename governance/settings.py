@@ -1,6 +1,5 @@
 """Django settings: one module, no per-environment copies; what differs is a variable in ``env``."""
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -8,28 +7,25 @@ from urllib.parse import unquote, urlsplit
 import django_stubs_ext
 
 from governance.env import BASE_DIR, env
+from governance.stack.addresses import living_addresses
 
 django_stubs_ext.monkeypatch()
 
 
-def embedded_addresses() -> dict[str, str]:
-    """Addresses that the embedded servers of this LICET_HOME wrote down when they started."""
-    note = env.home / "run" / "servers.json"
-    try:
-        return dict(json.loads(note.read_text()))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-
-
-_embedded = embedded_addresses()
+# Where the embedded servers of this LICET_HOME listen, if they run.
+_embedded = {} if env.database_url and env.redis_url else living_addresses(env.home)
 DATABASE_URL = env.database_url or _embedded.get("database_url", "")
 REDIS_URL = env.redis_url or _embedded.get("redis_url", "")
 BROKER_URL = env.broker_url or REDIS_URL
 
 
 def database_from_url(url: str) -> dict[str, Any]:
-    """Django's DATABASES entry for a PostgreSQL address; the socket folder may be ?host=/path."""
-    parts = urlsplit(url or "postgresql://postgres@127.0.0.1:5432/licet")
+    """Django's DATABASES entry for a PostgreSQL address.
+
+    The socket folder may be ?host=/path; ?pool=off connects without a pool (tests, PgBouncer).
+    """
+    # Without an address there is no server: no pool, so that the error comes at once.
+    parts = urlsplit(url or "postgresql://postgres@127.0.0.1:5432/licet?pool=off")
     options: dict[str, Any] = {
         "pool": {"min_size": 1, "max_size": 16, "timeout": 30},
         "options": "-c statement_timeout=30000 -c lock_timeout=10000 -c timezone=UTC",
@@ -39,6 +35,8 @@ def database_from_url(url: str) -> dict[str, Any]:
         name, _, value = pair.partition("=")
         if name == "host":
             host = unquote(value)
+        elif (name, value) == ("pool", "off"):
+            del options["pool"]
         elif name:
             options[name] = unquote(value)
     return {
