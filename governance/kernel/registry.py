@@ -6,7 +6,9 @@ apps that fill them.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
+from uuid import UUID
 
 T = TypeVar("T")
 
@@ -54,3 +56,8 @@ class Registry(Generic[T]):
 
 health_checks: Registry[HealthCheck] = Registry("health check")
 navigation: Registry[NavigationItem] = Registry("navigation item")
+# What `manage.py seed_demo` asks of the apps above: (organization_id, at), safe to repeat.
+demo_seeders: Registry[Callable[[UUID, datetime], None]] = Registry("demo seeder")
+# What happens to queued work when a release is revoked: (release_id, at) gives the number voided.
+# Called inside the transaction of the revocation.
+revocation_hooks: Registry[Callable[[UUID, datetime], int]] = Registry("revocation hook")

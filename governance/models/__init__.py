@@ -1,21 +1,59 @@
 """The tenant and what governs it."""
 
+from governance.models.acceptances import Acceptance
 from governance.models.api_keys import ApiKey
+from governance.models.attestations import Attestation, AttestationReminder
 from governance.models.audit import AuditEntry
+from governance.models.contracts import (
+    ENTERPRISE_FEATURES,
+    Breach,
+    EnterpriseContract,
+    KillSwitch,
+    TerminationNotice,
+)
 from governance.models.organizations import ControlGroup, Membership, Organization, Project, Role
 from governance.models.people import LoginLink, User
-from governance.models.releases import ModelRelease, ReleaseStatus
+from governance.models.releases import (
+    DeniedFile,
+    Destruction,
+    ModelRelease,
+    ReleaseFile,
+    ReleaseStatus,
+)
+from governance.models.seats import Invitation, Seat, SeatPool, SeatSnapshot
+from governance.models.standing import OrganizationStanding, StandingChange
+from governance.models.terms import DocumentKind, TermsDocument, TermsVersion
 
 __all__ = [
+    "ENTERPRISE_FEATURES",
+    "Acceptance",
     "ApiKey",
+    "Attestation",
+    "AttestationReminder",
     "AuditEntry",
+    "Breach",
     "ControlGroup",
+    "DeniedFile",
+    "Destruction",
+    "DocumentKind",
+    "EnterpriseContract",
+    "Invitation",
+    "KillSwitch",
     "LoginLink",
     "Membership",
     "ModelRelease",
     "Organization",
+    "OrganizationStanding",
     "Project",
+    "ReleaseFile",
     "ReleaseStatus",
     "Role",
+    "Seat",
+    "SeatPool",
+    "SeatSnapshot",
+    "StandingChange",
+    "TerminationNotice",
+    "TermsDocument",
+    "TermsVersion",
     "User",
 ]

@@ -35,7 +35,5 @@ class AuditEntry(models.Model):
             models.Index(fields=["subject_kind", "subject_id"], name="audit_by_subject"),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
         ]

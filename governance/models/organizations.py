@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from governance.kernel.ids import uuid7
@@ -32,6 +33,12 @@ class Organization(models.Model):
         ControlGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="organizations"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # When it joined its group: statements signed before do not speak for the group.
+    joined_group_at = models.DateTimeField(null=True, blank=True)
+    # What it asked for that only an enterprise contract unlocks: sso, sla, dpa.
+    needs = ArrayField(models.CharField(max_length=8), default=list, blank=True)
+    # Whether the end users that it names in API requests hold seats.
+    counts_end_users = models.BooleanField(default=False)
 
     class Meta:
         db_table = "governance_organization"

@@ -1,0 +1,190 @@
+"""The one door: every dialect asks here before anything is generated."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from governance.kernel.errors import DomainError, NotFound
+from governance.models import ModelRelease, ReleaseStatus
+from governance.operations.standing import refresh_standings
+
+
+class LicenceRefused(DomainError):
+    """The licence does not allow this organization to generate now; the facts say which rule."""
+
+    code = "licence_refused"
+    title = "The licence does not allow this generation"
+    status = 403
+
+
+class ReleaseNotFound(DomainError):
+    """There is no model of this name here."""
+
+    code = "model_not_found"
+    title = "There is no such model"
+    status = 404
+
+
+class ReleaseRevoked(DomainError):
+    """The model was revoked: nothing is started on it any more."""
+
+    code = "model_revoked"
+    title = "The model was revoked"
+    status = 403
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """Permission for one generation, as decided; sizes in px, guidance in thousandths."""
+
+    organization_id: UUID
+    standing: str
+    terms_version_id: UUID
+    terms_sha256: str
+    release_id: UUID
+    release_slug: str
+    variant: str
+    steps: int
+    guidance_milli: int
+    min_side: int
+    max_side: int
+    default_side: int
+    weights_sha256: str
+    decided_at: datetime
+
+
+# One round trip, every table by its primary key or a unique index: the decided standing is the
+# cache, and what invalidates it is deleted or changed in the same database, so it is never stale.
+QUESTION = """
+SELECT o.slug, s.status, s.may_generate, s.reasons, s.changes_at, s.terms_version_id, t.sha256,
+       r.id, r.slug, r.variant, r.status, r.steps, r.guidance_milli, r.min_side, r.max_side,
+       r.default_side, r.weights_sha256, r.kind, r.organization_id, r.revoked_reason, k.engaged_at
+FROM governance_organization o
+LEFT JOIN governance_organization_standing s ON s.organization_id = o.id
+LEFT JOIN governance_terms_version t ON t.id = s.terms_version_id
+LEFT JOIN governance_model_release r ON r.slug = %s
+LEFT JOIN governance_kill_switch k ON k.id = 1
+WHERE o.id = %s
+"""
+
+
+def authorize_generation(
+    *, organization_id: UUID, release_slug: str, at: datetime
+) -> Authorization:
+    """Permission to start one generation now, for every dialect. May be asked again freely.
+
+    Reads the database every time: a revocation, the kill switch or a change of standing holds
+    from the moment it commits. Raises LicenceRefused, ReleaseNotFound, ReleaseRevoked.
+    """
+    answer = _ask(organization_id, release_slug)
+    if answer["may_generate"] is None or (answer["changes_at"] and answer["changes_at"] <= at):
+        refresh_standings(organization_ids=[organization_id], at=at)
+        answer = _ask(organization_id, release_slug)
+    _require_release(answer, organization_id, release_slug)
+    _require_standing(answer)
+    return Authorization(
+        organization_id=organization_id,
+        standing=answer["standing"],
+        terms_version_id=answer["terms_version_id"],
+        terms_sha256=answer["terms_sha256"],
+        release_id=answer["release_id"],
+        release_slug=answer["release_slug"],
+        variant=answer["variant"],
+        steps=answer["steps"],
+        guidance_milli=answer["guidance_milli"],
+        min_side=answer["min_side"],
+        max_side=answer["max_side"],
+        default_side=answer["default_side"],
+        weights_sha256=answer["weights_sha256"],
+        decided_at=at,
+    )
+
+
+@transaction.atomic
+def require_startable(*, release_id: UUID) -> None:
+    """For a worker, inside the transaction that claims a job: the release may be started now.
+
+    Locks the release against a revocation until the claim commits. Raises ReleaseRevoked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.status, r.name, k.engaged_at FROM governance_model_release r "
+            "LEFT JOIN governance_kill_switch k ON k.id = 1 WHERE r.id = %s FOR SHARE OF r",
+            [release_id],
+        )
+        row = cursor.fetchone()
+    if row is None or row[0] == ReleaseStatus.REVOKED:
+        raise ReleaseRevoked(f"{row[1] if row else 'The model'} was revoked; no job starts on it.")
+    if row[2] is not None:
+        raise LicenceRefused("The operator stopped all generation.", rule="kill_switch")
+
+
+COLUMNS = (
+    "organization_slug", "standing", "may_generate", "reasons", "changes_at", "terms_version_id",
+    "terms_sha256", "release_id", "release_slug", "variant", "release_status", "steps",
+    "guidance_milli", "min_side", "max_side", "default_side", "weights_sha256", "kind", "owner_id",
+    "revoked_reason", "halted_since",
+)  # fmt: skip
+
+
+def _ask(organization_id: UUID, release_slug: str) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(QUESTION, [release_slug, organization_id])
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such organization.")
+    return dict(zip(COLUMNS, row, strict=True))
+
+
+def _require_release(answer: dict[str, Any], organization_id: UUID, release_slug: str) -> None:
+    foreign = answer["owner_id"] not in (None, organization_id)
+    if answer["release_id"] is None or foreign or answer["kind"] == "adapter":
+        names = ModelRelease.objects.filter(
+            status=ReleaseStatus.ACTIVE, kind="base", organization=None
+        ).values_list("slug", flat=True)
+        known = ", ".join(sorted(names)) or "none yet"
+        raise ReleaseNotFound(
+            f"There is no model {release_slug!r} here. Models: {known}.", param="model"
+        )
+    if answer["release_status"] == ReleaseStatus.REVOKED:
+        reason = answer["revoked_reason"] or "the licence does not allow its use any more"
+        raise ReleaseRevoked(
+            f"The model {release_slug} was revoked: {reason}.",
+            param="model",
+            source="Krea 2 Community License Agreement v.1, 2026-06-22",
+            citation="2.1",
+            next_step="Choose another model.",
+        )
+
+
+def _require_standing(answer: dict[str, Any]) -> None:
+    if answer["may_generate"]:
+        if answer["halted_since"] is None:
+            return
+        reason: dict[str, Any] = {
+            "rule": "kill_switch",
+            "fact": "the operator stopped all generation",
+        }
+    else:
+        reason = json.loads(answer["reasons"])[0]
+    raise LicenceRefused(
+        _detail(reason),
+        rule=reason["rule"],
+        terms_version=reason.get("terms_version", ""),
+        source=reason.get("source", "the operator's own control"),
+        citation=reason.get("citation", ""),
+        standing=answer["standing"],
+        fact=reason["fact"],
+        next_step=reason.get("next_step", "Wait for the operator."),
+        url=f"{settings.PUBLIC_URL}/o/{answer['organization_slug']}/licence/",
+    )
+
+
+def _detail(reason: dict[str, Any]) -> str:
+    fact = str(reason["fact"])
+    return f"{fact[:1].upper()}{fact[1:]}. {reason.get('next_step', 'Wait for the operator.')}"
