@@ -1,9 +1,23 @@
-"""The moderation app."""
+"""The moderation app: the acceptable-use gate and the people behind it."""
 
 from django.apps import AppConfig
+
+from governance.kernel.registry import HealthCheck, health_checks
 
 
 class ModerationConfig(AppConfig):
     """Registers what moderation contributes to the house."""
 
     name = "moderation"
+    verbose_name = "Moderation"
+
+    def ready(self) -> None:
+        """Called once per process by Django."""
+        health_checks.register("gate", HealthCheck("gate", probe_text_gate))
+
+
+def probe_text_gate() -> str:
+    """The text stage's self-test; raises while a required classifier fails."""
+    from moderation.operations.readiness import probe
+
+    return probe("web")

@@ -1,0 +1,124 @@
+"""Writing down what the gate decided."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from django.db import transaction
+
+from governance.kernel.actors import Actor
+from governance.operations import audit
+from moderation.kernel.outcomes import worst
+from moderation.kernel.passes import ScreenedPrompt
+from moderation.kernel.verdicts import Verdict
+from moderation.models import Decision, VerdictRow
+from moderation.operations.refusals import GateRefusal
+from moderation.operations.stages import GateUnavailable
+
+Screened = ScreenedPrompt | GateRefusal | GateUnavailable
+
+
+def record_prompt_decision(
+    *, screened: Screened, job_id: UUID, organization_id: UUID, actor: Actor, at: datetime
+) -> None:
+    """Append the decision on a prompt: inside the caller's transaction for an allowed prompt,
+    alone for a refused one. Called twice for one screening, the first rows stand."""
+    _record(screened.verdicts, job_id=job_id, organization_id=organization_id, actor=actor, at=at)
+
+
+def record_image_decisions(
+    *,
+    verdicts: Iterable[Verdict],
+    job_id: UUID,
+    organization_id: UUID,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    """Append the decisions on a job's images, in the caller's transaction; ``verdicts`` of several
+    images may come together. Called twice, the first rows stand."""
+    _record(verdicts, job_id=job_id, organization_id=organization_id, actor=actor, at=at)
+
+
+@transaction.atomic
+def _record(
+    verdicts: Iterable[Verdict],
+    *,
+    job_id: UUID,
+    organization_id: UUID,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    ordered = sorted(verdicts, key=lambda each: each.decision_id)
+    for decision_id, group in groupby(ordered, key=lambda each: each.decision_id):
+        if not Decision.objects.filter(id=decision_id).exists():
+            _append(list(group), job_id, organization_id, actor, at)
+
+
+def _append(
+    verdicts: list[Verdict], job_id: UUID, organization_id: UUID, actor: Actor, at: datetime
+) -> None:
+    decision = Decision.objects.create(
+        **_decision_fields(verdicts),
+        job_id=job_id,
+        organization_id=organization_id,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        at=at,
+    )
+    VerdictRow.objects.bulk_create(_verdict_row(each, decision) for each in verdicts)
+    if decision.outcome not in {"allow", "label"}:
+        audit.record(
+            act=f"{decision.subject_kind}.withheld",
+            actor=actor,
+            organization_id=organization_id,
+            subject_kind="decision",
+            subject_id=decision.id,
+            facts={
+                "job": str(job_id),
+                "stage": decision.stage,
+                "outcome": decision.outcome,
+                "item": decision.item,
+                "policy": decision.policy_hash,
+                "complete": decision.complete,
+            },
+        )
+
+
+def _decision_fields(verdicts: list[Verdict]) -> dict[str, object]:
+    first = verdicts[0]
+    outcome = worst(each.outcome for each in verdicts)
+    deciding = max(verdicts, key=lambda each: (each.outcome.severity, each.status == "done"))
+    return {
+        "id": UUID(first.decision_id),
+        "stage": first.stage,
+        "subject_kind": first.subject_kind,
+        "subject_sha256": first.subject_sha256,
+        "attempt": first.attempt,
+        "index": first.index,
+        "policy_version": first.policy_version,
+        "policy_hash": first.policy_hash,
+        "outcome": str(outcome),
+        "item": deciding.item,
+        "reason": deciding.reason,
+        "complete": all(each.status == "done" for each in verdicts),
+    }
+
+
+def _verdict_row(verdict: Verdict, decision: Decision) -> VerdictRow:
+    return VerdictRow(
+        id=UUID(verdict.id),
+        decision=decision,
+        detector=verdict.detector,
+        detector_version=verdict.detector_version,
+        weights_sha256=verdict.weights_sha256,
+        status=verdict.status,
+        outcome=str(verdict.outcome),
+        item=verdict.item,
+        reason=verdict.reason,
+        scores=verdict.scores,
+        thresholds=verdict.thresholds,
+        facts=verdict.facts,
+        latency_ms=verdict.latency_ms,
+        error=verdict.error,
+    )

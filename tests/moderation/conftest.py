@@ -1,0 +1,65 @@
+"""A gate whose policy and classifiers a test chooses."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from governance.kernel.ids import uuid7
+from moderation.classifiers import registry
+from moderation.operations.screening import screen_prompt
+from tests.moderation import fakes
+
+AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Gate:
+    """Sets the policy and the classifiers behind its names."""
+
+    settings: Any
+    folder: Path
+
+    def use(self, *, faulty=None, document=None, **options):
+        """The policy ``document``, and ``faulty`` behind the name of that name."""
+        paths = {"sound": fakes.path_of(fakes.Sound)}
+        if faulty is not None:
+            paths["faulty"] = fakes.path_of(faulty)
+        path = self.folder / f"{uuid7()}.json"
+        path.write_text(json.dumps(document or fakes.document(**options)))
+        self.settings.MODERATION_POLICY = str(path)
+        self.settings.MODERATION_CLASSIFIERS = paths
+        registry.forget()
+
+
+@pytest.fixture
+def gate(settings, tmp_path):
+    settings.RECEIPT_KEY = b"a key for tests"
+    settings.LICET_HOME = tmp_path
+    found = Gate(settings, tmp_path)
+    found.use()
+    yield found
+    registry.forget()
+
+
+def screened(text="a red circle", job_id=None):
+    """A prompt that the gate in force allows."""
+    return screen_prompt(
+        text=text, subject=job_id or uuid7(), organization_id=uuid7(), at=AT
+    )
+
+
+def bright(side=64):
+    """A picture that the sound classifier lets pass."""
+    picture = np.full((side, side, 3), 220, dtype=np.uint8)
+    picture[: side // 2] = 180
+    return picture
+
+
+def dark(side=64):
+    """A picture that the sound classifier blocks."""
+    return (bright(side) // 4).astype(np.uint8)
