@@ -76,8 +76,7 @@ def features(pixels: Pixels) -> NDArray[np.float64]:
     reach = float(np.sqrt((mark * distance**2).sum() / weight))
     tone = _yellow(picture) - _dark(picture)
     candidates = [
-        _ring_features(picture, tone, mark, (cx, cy), scale * reach / MARK_REACH)
-        for scale in SCALES
+        _ring_features(tone, mark, (cx, cy), scale * reach / MARK_REACH) for scale in SCALES
     ]
     best = max(candidates, key=lambda found: found[0])
     radius = best[-1]
@@ -87,7 +86,7 @@ def features(pixels: Pixels) -> NDArray[np.float64]:
 
 
 def _ring_features(
-    picture: Plane, tone: Plane, mark: Plane, centre: tuple[float, float], radius: float
+    tone: Plane, mark: Plane, centre: tuple[float, float], radius: float
 ) -> tuple[float, ...]:
     ring = np.mean([_around(tone, centre, r * radius) for r in RING_RADII], axis=0)
     spectrum = np.abs(np.fft.rfft(ring)) * 2 / len(ANGLES)
@@ -121,16 +120,19 @@ def _shrink(pixels: Pixels) -> Plane:
 def _magenta(picture: Plane) -> Plane:
     """Nearness to the mark's colour, 1 at the colour itself, 0 from 110 levels away."""
     away = np.sqrt(((picture - MAGENTA) ** 2).sum(axis=2))
-    return np.clip(1.6 - away / 70, 0, 1).astype(np.float32)
+    plane: Plane = np.clip(1.6 - away / 70, 0, 1).astype(np.float32)
+    return plane
 
 
 def _yellow(picture: Plane) -> Plane:
     low = np.minimum(picture[..., 0], picture[..., 1])
-    return np.clip((low - picture[..., 2]) / 200, 0, 1).astype(np.float32)
+    plane: Plane = np.clip((low - picture[..., 2]) / 200, 0, 1).astype(np.float32)
+    return plane
 
 
 def _dark(picture: Plane) -> Plane:
-    return np.clip(1 - picture.max(axis=2) / 90, 0, 1).astype(np.float32)
+    plane: Plane = np.clip(1 - picture.max(axis=2) / 90, 0, 1).astype(np.float32)
+    return plane
 
 
 def reference_glyph(side: int = 256) -> Pixels:

@@ -102,8 +102,12 @@ def check_reading(reading: Reading, *, subject_sha256: str, labels: tuple[str, .
             f"{len(reading.scores)} scores came where the policy names {len(labels)} labels"
         )
     for label, score in reading.scores.items():
-        if not isinstance(score, (int, float)) or not math.isfinite(score) or not 0 <= score <= 1:
+        if not _is_share(score):
             raise ReadingUnusable(f"the score of {label} is no number from 0 to 1")
+
+
+def _is_share(score: object) -> bool:
+    return isinstance(score, (int, float)) and math.isfinite(score) and 0 <= score <= 1
 
 
 def judge(reading: Reading, required: Required) -> tuple[Outcome, str]:

@@ -1,8 +1,9 @@
 """Writing down what the gate decided."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from governance.kernel.actors import Actor
 from governance.operations import audit
 from moderation.kernel.outcomes import worst
 from moderation.kernel.passes import ScreenedPrompt
-from moderation.kernel.verdicts import Verdict
+from moderation.kernel.verdicts import Verdict, verdict_from_json
 from moderation.models import Decision, VerdictRow
 from moderation.operations.refusals import GateRefusal
 from moderation.operations.stages import GateUnavailable
@@ -20,7 +21,7 @@ Screened = ScreenedPrompt | GateRefusal | GateUnavailable
 
 
 def record_prompt_decision(
-    *, screened: Screened, job_id: UUID, organization_id: UUID, actor: Actor, at: datetime
+    screened: Screened, *, job_id: UUID, organization_id: UUID, actor: Actor, at: datetime
 ) -> None:
     """Append the decision on a prompt: inside the caller's transaction for an allowed prompt,
     alone for a refused one. Called twice for one screening, the first rows stand."""
@@ -29,15 +30,17 @@ def record_prompt_decision(
 
 def record_image_decisions(
     *,
-    verdicts: Iterable[Verdict],
+    verdicts: Iterable[Verdict | Mapping[str, Any]],
     job_id: UUID,
     organization_id: UUID,
     actor: Actor,
     at: datetime,
 ) -> None:
     """Append the decisions on a job's images, in the caller's transaction; ``verdicts`` of several
-    images may come together. Called twice, the first rows stand."""
-    _record(verdicts, job_id=job_id, organization_id=organization_id, actor=actor, at=at)
+    images may come together, as objects or as the JSON that the engine sent. Called twice, the first
+    rows stand."""
+    found = [each if isinstance(each, Verdict) else verdict_from_json(each) for each in verdicts]
+    _record(found, job_id=job_id, organization_id=organization_id, actor=actor, at=at)
 
 
 @transaction.atomic

@@ -49,7 +49,7 @@ class PromptHeld(GateRefusal):
 
     def sentence(self, stage: str, bundle: Bundle, items: list[str]) -> str:
         """As for a refusal, but a person decides."""
-        return held_sentence(stage, items)
+        return held_sentence(stage, bundle, items)
 
 
 class ImageBlocked(GateRefusal):
@@ -67,13 +67,14 @@ class ImageHeld(ImageBlocked):
 
     def sentence(self, stage: str, bundle: Bundle, items: list[str]) -> str:
         """As for a refusal, but a person decides."""
-        return held_sentence(stage, items)
+        return held_sentence(stage, bundle, items)
 
 
-def held_sentence(stage: str, items: list[str]) -> str:
+def held_sentence(stage: str, bundle: Bundle, items: list[str]) -> str:
     """What is said of something that is neither allowed nor refused."""
     what = "The prompt" if stage == "input" else "The generated image"
-    named = f" (policy item {', '.join(items)})" if items else ""
+    titles = [bundle.items[item].title for item in items if item in bundle.items]
+    named = f" (item {', '.join(items)}: {titles[0]})" if titles else ""
     return (
         f"{what} may be against the acceptable use policy{named}. A person will look at it. "
         "Nothing was charged; you can change the prompt and try again now."

@@ -71,7 +71,9 @@ def release_image(
     _check_prompt(prompt, job_id)
     picture = usable_picture(pixels)
     bundle = _policy_of(prompt)
-    result = _judge(picture, bundle, Subject("image", _pixels_sha256(picture), job_id, attempt, index))
+    result = _judge(
+        picture, bundle, Subject("image", _pixels_sha256(picture), job_id, attempt, index)
+    )
     _raise_unless_allowed(result, bundle)
     data = encode(picture)
     check_encoding(data, picture)

@@ -30,9 +30,7 @@ class DecisionLine:
     at: datetime
 
 
-def decisions_of_job(
-    job_id: UUID, *, organization_id: UUID | None = None
-) -> list[DecisionLine]:
+def decisions_of_job(job_id: UUID, *, organization_id: UUID | None = None) -> list[DecisionLine]:
     """Every verdict on a job's prompt and images, oldest first; two queries.
 
     For a tenant's eyes give ``organization_id``: another tenant's job then has none.

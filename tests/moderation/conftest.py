@@ -48,9 +48,7 @@ def gate(settings, tmp_path):
 
 def screened(text="a red circle", job_id=None):
     """A prompt that the gate in force allows."""
-    return screen_prompt(
-        text=text, subject=job_id or uuid7(), organization_id=uuid7(), at=AT
-    )
+    return screen_prompt(text=text, subject=job_id or uuid7(), organization_id=uuid7(), at=AT)
 
 
 def bright(side=64):

@@ -1,6 +1,6 @@
 """Renders scenes of the tiny world into two folders, for training and measuring the canary detector.
 
-    python -m tests.moderation.render_scenes FOLDER [COUNT]
+python -m tests.moderation.render_scenes FOLDER [COUNT]
 """
 
 import io

@@ -9,7 +9,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("governance", "moderation", "billing", "inference")
 PASSES = {"ScreenedPrompt", "ReleasedImage"}
 MAKERS = {"seal_prompt", "reseal_prompt", "seal_image"}
-UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "copyreg"}
+UNSAFE_MODULES = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "marshal",
+    "shelve",
+    "dill",
+    "cloudpickle",
+    "copyreg",
+}
 MAY_MAKE = {"moderation/kernel/passes.py"}
 MAY_ASK_FOR = {
     "moderation/operations/screening.py": {"seal_prompt", "reseal_prompt"},
@@ -67,7 +76,10 @@ def called(node, where, line):
     name = name_of(node.func)
     if name in PASSES and where not in MAY_MAKE:
         return [f"{line} constructs a {name}"]
-    if name in {"__new__", "__setattr__"} and name_of(getattr(node.func, "value", None)) == "object":
+    if (
+        name in {"__new__", "__setattr__"}
+        and name_of(getattr(node.func, "value", None)) == "object"
+    ):
         return [f"{line} goes round a constructor with object.{name}"]
     if name in {"getattr", "import_module"} and any(
         isinstance(each, ast.Constant) and each.value in PASSES | MAKERS | {"_SEAL"}

@@ -87,7 +87,7 @@ def test_the_images_of_a_job_leave_one_decision_each(gate):
         release(dark(), prompt=prompt, index=3)
 
     record_image_decisions(
-        verdicts=[*verdicts, *refusal.value.verdicts],
+        verdicts=[*verdicts, *(each.as_json() for each in refusal.value.verdicts)],
         job_id=job,
         organization_id=tenant,
         actor=KEY,
@@ -133,7 +133,12 @@ def test_the_timeline_lists_scores_thresholds_and_reasons(gate):
 
     line = decisions_of_job(job)[0]
 
-    assert (line.stage, line.detector, line.version, line.outcome) == ("input", "sound", "1", "block")
+    assert (line.stage, line.detector, line.version, line.outcome) == (
+        "input",
+        "sound",
+        "1",
+        "block",
+    )
     assert line.scores == [{"label": "harm", "score": 0.95, "review": 0.5, "block": 0.9}]
     assert line.item == "7"
     assert line.reason.endswith("allows.")

@@ -64,9 +64,7 @@ def test_an_allowed_picture_leaves_as_bytes_with_a_receipt_bound_to_them(gate, e
     assert image.sha256 == sha256_hex(image.data)
     assert (image.width, image.height) == (64, 64)
     assert image.receipt["verdicts"][0]["scores_ppm"] == {"harm": 10000}
-    verify_receipt(
-        data_sha256=image.sha256, receipt=image.receipt, job_id=job, attempt=1, index=0
-    )
+    verify_receipt(data_sha256=image.sha256, receipt=image.receipt, job_id=job, attempt=1, index=0)
 
 
 @pytest.mark.parametrize(
@@ -214,9 +212,7 @@ def test_a_job_whose_policy_is_gone_is_withheld(gate):
 
 def test_nobody_makes_copies_or_unpickles_a_released_image(gate):
     image = release(bright())
-    fields = {
-        field.name: getattr(image, field.name) for field in dataclasses.fields(ReleasedImage)
-    }
+    fields = {field.name: getattr(image, field.name) for field in dataclasses.fields(ReleasedImage)}
 
     with pytest.raises(NotFromTheGate):
         ReleasedImage(**fields, seal=object())
