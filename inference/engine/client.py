@@ -106,7 +106,12 @@ class EngineProcess:
         self.process = subprocess.Popen(  # noqa: S603 (our own module, no shell)
             [sys.executable, "-m", "inference.engine.process", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "LICET_SUPERVISOR_PID": str(os.getpid())},
+            env={
+                # Threads that spin while they wait starve the neighbours on a small machine.
+                "OMP_WAIT_POLICY": "PASSIVE",
+                **os.environ,
+                "LICET_SUPERVISOR_PID": str(os.getpid()),
+            },
         )
         theirs.close()
         self.connection = Connection(ours.detach())
@@ -119,7 +124,7 @@ class EngineProcess:
             if kind == "loading":
                 on_progress(header["detail"])
             elif kind == "ready":
-                self.ready = Ready(**{**header, "classifiers": tuple(header["classifiers"])})
+                self.ready = Ready(**header)
                 return self.ready
             elif kind == "not_ready":
                 self.kill()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from diffusers import Krea2Pipeline
 from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from inference.engine.vae import use_single_frame_convolutions
 
@@ -49,9 +50,10 @@ def load_model(
     if device.type == "cpu":
         torch.set_num_threads(threads)
     diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     report(f"loading {Path(source).name} on {device.type}")
     try:
-        pipeline = Krea2Pipeline.from_pretrained(source, revision=revision, torch_dtype=dtype)
+        pipeline = Krea2Pipeline.from_pretrained(source, revision=revision, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
         raise ModelNotLoaded(
             f"The model {source} could not be loaded: {error}. Set LICET_MODEL to a folder in "

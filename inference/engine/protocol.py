@@ -40,7 +40,7 @@ class Ready:
 
     model: str
     device: str
-    classifiers: tuple[str, ...]
+    gate: str
     self_test_s: float
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from moderation.operations.readiness import self_test
+from moderation.operations.readiness import GateNotReady, self_test
 
-from governance.kernel.errors import DomainError
 from inference.engine.generate import Drawing, generate, warm_up
 from inference.engine.loading import LoadedModel, ModelNotLoaded, load_model
 from inference.engine.protocol import GenerateCommand, Ready, Refused, Released, send
@@ -42,9 +41,9 @@ class Service:
         started = time.monotonic()
         report("testing the gate's classifiers")
         try:
-            classifiers = self_test(images=True)
-        except DomainError as error:
-            raise NotReady(f"the gate failed its self-test: {error.detail}") from error
+            gate = self_test("engine")
+        except GateNotReady as error:
+            raise NotReady(f"the gate failed its self-test: {error}") from error
         try:
             model = load_model(
                 settings.MODEL_FOLDER, threads=settings.ENGINE_THREADS, report=report
@@ -56,7 +55,7 @@ class Service:
         ready = Ready(
             model=model_slug(settings.MODEL_FOLDER),
             device=model.device_name,
-            classifiers=tuple(classifiers),
+            gate=gate,
             self_test_s=round(time.monotonic() - started, 3),
         )
         return cls(model, ready)

@@ -17,6 +17,7 @@ from governance.kernel.canonical import fingerprint
 from governance.kernel.errors import InvalidRequest
 from governance.kernel.ids import uuid7
 from governance.operations import audit
+from governance.queries.releases import default_release_slug
 from inference.models import Generation, State
 from inference.queries.work import Size, rounded_up, work_gflop
 from moderation.operations.screening import (
@@ -131,7 +132,9 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
     """Fill in defaults, check the limits, ask the licence engine, price. Writes nothing."""
     check_shape(request)
     authorization = authorize_generation(
-        organization_id=organization_id, release_slug=request.model or "", at=at
+        organization_id=organization_id,
+        release_slug=request.model or default_release_slug(),
+        at=at,
     )
     size = Size(
         rounded_up(request.width or authorization.default_side),
@@ -308,12 +311,24 @@ def new_generation(
         seed=plan.seed,
         images=request.images,
         output_format=request.output_format,
-        authorization=plan.authorization.as_json(),
+        authorization=frozen_authorization(plan.authorization),
         quote=plan.quote.as_json(),
         quoted_microusd=plan.quote.amount,
         work_gflop=plan.work,
         created_at=at,
     )
+
+
+def frozen_authorization(authorization: Authorization) -> dict[str, Any]:
+    """What the job's row keeps of the licence engine's permission."""
+    return {
+        "standing": authorization.standing,
+        "terms_version": str(authorization.terms_version_id),
+        "terms_sha256": authorization.terms_sha256,
+        "release": authorization.release_slug,
+        "weights_sha256": authorization.weights_sha256,
+        "decided_at": authorization.decided_at.isoformat(),
+    }
 
 
 def record(generation: Generation, actor: Actor, act: str, **facts: Any) -> None:

@@ -1,0 +1,187 @@
+"""A tenant that can pay, an engine that sketches, and the request between them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import numpy as np
+import pytest
+from django.utils.timezone import now
+
+from billing.operations.credits import grant_credit
+from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.money import usd
+from governance.models import ModelRelease, Organization
+from governance.operations.api_keys import CreatedKey
+from inference.engine.client import EngineLost, Outcome
+from inference.engine.encode import encoder
+from inference.engine.protocol import GenerateCommand, Refused, Released
+from inference.models import Generation
+from inference.operations.submission import GenerationRequest, Submitter, submit_generation
+from moderation.operations.release import release_image
+from moderation.operations.screening import restore_screened_prompt
+
+WORKER = Actor(kind="worker", id="host:1:0", label="engine")
+
+
+class SketchEngine:
+    """Draws coloured noise without a model, and lets it through the real gate.
+
+    ``dies_at`` ends the "process" at that step once; ``refuses`` are indexes that are refused.
+    """
+
+    def __init__(self, *, dies_at: int | None = None, refuses: tuple[int, ...] = ()) -> None:
+        self.dies_at = dies_at
+        self.refuses = refuses
+        self.commands: list[GenerateCommand] = []
+
+    def generate(
+        self,
+        command: GenerateCommand,
+        *,
+        on_step: Callable[[int, int], None],
+        should_cancel: Callable[[], bool],
+        stuck_after_s: float,
+    ) -> Outcome:
+        self.commands.append(command)
+        for step in range(1, command.steps + 1):
+            if step == self.dies_at:
+                self.dies_at = None
+                raise EngineLost("the engine process ended (exit status -9)")
+            if should_cancel():
+                return Outcome(cancelled=True)
+            on_step(step, command.steps)
+        outcome = Outcome()
+        for index in range(command.images):
+            if index in self.refuses:
+                outcome.refused.append(
+                    Refused(index, "moderation_blocked", "Refused by the test.", {"stage": "output"})
+                )
+            else:
+                outcome.released.append(self.sketch(command, index))
+        return outcome
+
+    def sketch(self, command: GenerateCommand, index: int) -> Released:
+        prompt = restore_screened_prompt(
+            text=command.prompt, receipt=command.prompt_receipt, job_id=command.job
+        )
+        shape = (command.height, command.width, 3)
+        pixels = np.random.default_rng(command.seed + index).integers(0, 255, shape, np.uint8)
+        image = release_image(
+            pixels=pixels,
+            encode=encoder(command.output_format),
+            prompt=prompt,
+            job_id=command.job,
+            attempt=command.attempt,
+            index=index,
+            release_slug="sketch",
+        )
+        return Released(
+            index,
+            image.data,
+            image.receipt,
+            image.width,
+            image.height,
+            tuple(verdict.as_json() for verdict in image.verdicts),
+        )
+
+
+@pytest.fixture
+def release(db: None) -> ModelRelease:
+    """The release that the tests draw with."""
+    return ModelRelease.objects.create(
+        slug="krea-2-tiny-turbo",
+        name="Krea-2-Tiny-Turbo",
+        variant="turbo",
+        source="tests",
+        licence="tests",
+        steps=4,
+        min_side=64,
+        max_side=1024,
+        default_side=64,
+    )
+
+
+@pytest.fixture
+def funded(eligible: Callable[[Organization], None], release: ModelRelease) -> Callable[..., None]:
+    """Makes an organization eligible and gives it credit."""
+
+    def fund(organization: Organization, dollars: int = 10) -> None:
+        eligible(organization)
+        if dollars:
+            grant_credit(
+                organization_id=organization.id,
+                amount=usd(dollars),
+                kind="paid",
+                external_reference=f"test:{organization.id}",
+                actor=SYSTEM,
+                at=now(),
+            )
+
+    return fund
+
+
+@pytest.fixture
+def submitter(
+    organization: Organization, api_key: CreatedKey, funded: Callable[..., None]
+) -> Submitter:
+    """A key of a funded tenant."""
+    funded(organization)
+    return submitter_for(api_key)
+
+
+def submitter_for(key: CreatedKey) -> Submitter:
+    return Submitter(
+        organization_id=key.key.organization_id,
+        project_id=key.key.project_id,
+        api_key_id=key.key.id,
+        actor=Actor(kind="api_key", id=str(key.key.id), label=key.key.name),
+    )
+
+
+class Rung:
+    """Counts the doorbells."""
+
+    def __init__(self) -> None:
+        self.jobs: list[UUID] = []
+
+    def __call__(self, generation_id: UUID) -> None:
+        self.jobs.append(generation_id)
+
+
+@pytest.fixture
+def rung() -> Rung:
+    return Rung()
+
+
+@pytest.fixture
+def submit(submitter: Submitter, rung: Rung) -> Callable[..., Generation]:
+    """Submits a harmless request and returns the job."""
+
+    def make(
+        prompt: str = "a large red circle on a blue background",
+        *,
+        by: Submitter = submitter,
+        idempotency_key: str | None = None,
+        retry: bool = False,
+        **fields: object,
+    ) -> Generation:
+        submission = submit_generation(
+            request=GenerationRequest(prompt=prompt, **fields),  # type: ignore[arg-type]
+            submitter=by,
+            idempotency_key=idempotency_key,
+            is_marked_retry=retry,
+            at=now(),
+            enqueue=rung,
+        )
+        return Generation.objects.get(id=submission.generation_id)
+
+    return make
+
+
+@pytest.fixture
+def releases(release: ModelRelease) -> list[UUID]:
+    return [release.id]
+
+
+LONG_AGO = timedelta(hours=1)
