@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from governance.kernel.ids import uuid7
+from governance.models.epochs import organization_facts_changed
 from governance.models.organizations import Organization
 from governance.models.terms import KEPT, TermsDocument
 
@@ -43,4 +44,4 @@ class Acceptance(models.Model):
                 name="acceptance_once",
             ),
         ]
-        triggers = KEPT
+        triggers = [*KEPT, organization_facts_changed]

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from governance.kernel.ids import uuid7
+from governance.models.epochs import organization_facts_changed
 from governance.models.organizations import Organization
 from governance.models.terms import KEPT
 
@@ -62,7 +63,7 @@ class Attestation(models.Model):
                 name="attestation_period_runs_forward",
             ),
         ]
-        triggers = KEPT
+        triggers = [*KEPT, organization_facts_changed]
 
 
 class AttestationReminder(models.Model):

@@ -6,6 +6,12 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from governance.kernel.ids import uuid7
+from governance.models.epochs import (
+    breach_changed,
+    host_facts_changed,
+    organization_facts_changed,
+    switch_changed,
+)
 from governance.models.organizations import Organization
 from governance.models.releases import ModelRelease
 
@@ -45,6 +51,7 @@ class EnterpriseContract(models.Model):
                 name="contract_features_known",
             ),
         ]
+        triggers = [organization_facts_changed]
 
 
 class TerminationNotice(models.Model):
@@ -69,6 +76,7 @@ class TerminationNotice(models.Model):
                 condition=models.Q(ends_at__gt=models.F("received_at")), name="notice_runs_forward"
             )
         ]
+        triggers = [host_facts_changed]
 
 
 class Breach(models.Model):
@@ -95,6 +103,7 @@ class Breach(models.Model):
                 name="breach_reinstated_in_writing",
             )
         ]
+        triggers = [breach_changed]
 
 
 class KillSwitch(models.Model):
@@ -106,9 +115,12 @@ class KillSwitch(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     release_asked_by = models.CharField(max_length=200, blank=True)
     release_asked_at = models.DateTimeField(null=True)
+    # Counts changes of facts that concern every organization: see ``governance.models.epochs``.
+    epoch = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "governance_kill_switch"
         constraints = [
             models.CheckConstraint(condition=models.Q(id=1), name="kill_switch_is_one_row")
         ]
+        triggers = [switch_changed]

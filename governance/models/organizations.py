@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from governance.kernel.ids import uuid7
+from governance.models.epochs import group_changed
 
 
 class ControlGroup(models.Model):
@@ -39,9 +40,12 @@ class Organization(models.Model):
     needs = ArrayField(models.CharField(max_length=8), default=list, blank=True)
     # Whether the end users that it names in API requests hold seats.
     counts_end_users = models.BooleanField(default=False)
+    # Counts changes of facts that its standing depends on: see ``governance.models.epochs``.
+    facts_epoch = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "governance_organization"
+        triggers = [group_changed]
 
     def __str__(self) -> str:
         return self.name

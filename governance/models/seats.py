@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from governance.kernel.ids import uuid7
+from governance.models.epochs import seats_changed
 from governance.models.organizations import Organization
 
 
@@ -55,6 +56,7 @@ class Seat(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["pool_id", "claimed_at"], name="seat_by_pool")]
+        triggers = [seats_changed]
 
 
 class SeatSnapshot(models.Model):

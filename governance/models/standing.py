@@ -15,9 +15,9 @@ STATUSES = [
 
 
 class OrganizationStanding(models.Model):
-    """What ``decide_standing`` last said; valid until ``changes_at``. A missing row means: decide.
+    """What ``decide_standing`` last said: valid until ``changes_at`` while both epochs are present.
 
-    Triggers on the tables of facts delete the row, so that no write can leave it stale.
+    A missing or stale row means: decide again. See ``governance.models.epochs``.
     """
 
     organization = models.OneToOneField(
@@ -32,6 +32,8 @@ class OrganizationStanding(models.Model):
     seats_used = models.PositiveIntegerField()
     seats_limit = models.PositiveIntegerField()
     decided_at = models.DateTimeField()
+    facts_epoch = models.BigIntegerField(default=-1)
+    host_epoch = models.BigIntegerField(default=-1)
 
     class Meta:
         db_table = "governance_organization_standing"

@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 
 from governance.kernel.ids import uuid7
+from governance.models.epochs import host_facts_changed
 
 KEPT = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
@@ -70,7 +71,7 @@ class TermsVersion(models.Model):
 
     class Meta:
         db_table = "governance_terms_version"
-        triggers = KEPT
+        triggers = [*KEPT, host_facts_changed]
 
     def __str__(self) -> str:
         return self.label

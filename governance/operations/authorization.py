@@ -58,17 +58,18 @@ class Authorization:
     decided_at: datetime
 
 
-# One round trip, every table by its primary key or a unique index: the decided standing is the
-# cache, and what invalidates it is deleted or changed in the same database, so it is never stale.
+# One round trip, every table by its primary key or a unique index. The decided standing is the cache;
+# it counts only while both its epochs are the present ones (governance.models.epochs).
 QUESTION = """
 SELECT o.slug, s.status, s.may_generate, s.reasons, s.changes_at, s.terms_version_id, t.sha256,
        r.id, r.slug, r.variant, r.status, r.steps, r.guidance_milli, r.min_side, r.max_side,
        r.default_side, r.weights_sha256, r.kind, r.organization_id, r.revoked_reason, k.engaged_at
 FROM governance_organization o
-LEFT JOIN governance_organization_standing s ON s.organization_id = o.id
+JOIN governance_kill_switch k ON k.id = 1
+LEFT JOIN governance_organization_standing s
+       ON s.organization_id = o.id AND s.facts_epoch = o.facts_epoch AND s.host_epoch = k.epoch
 LEFT JOIN governance_terms_version t ON t.id = s.terms_version_id
 LEFT JOIN governance_model_release r ON r.slug = %s
-LEFT JOIN governance_kill_switch k ON k.id = 1
 WHERE o.id = %s
 """
 

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from governance.kernel.actors import SYSTEM, Actor
 from governance.licensing.standing import Reason, Standing
-from governance.models import OrganizationStanding, StandingChange
+from governance.models import KillSwitch, Organization, OrganizationStanding, StandingChange
 from governance.operations import audit
 from governance.queries.standing import standings
 from governance.queries.terms import next_terms_at
@@ -25,12 +25,14 @@ def refresh_standings(
     A changed status or answer is a line of history and an audit entry.
     """
     ids = None if organization_ids is None else sorted(set(organization_ids))
+    epochs, host_epoch = _locked_epochs(ids)
     decided = standings(at, organization_ids=ids)
-    known = _locked(list(decided))
+    known = _last_changes(list(decided))
     coming = next_terms_at(at)
     rows, changes = [], []
     for organization_id, standing in decided.items():
-        rows.append(_row(organization_id, standing, coming))
+        epoch = epochs.get(organization_id, -1)
+        rows.append(_row(organization_id, standing, coming, (epoch, host_epoch)))
         before = known.get(organization_id)
         if before != (standing.status, standing.may_generate):
             changes.append(_change(organization_id, standing, before[0] if before else ""))
@@ -42,8 +44,17 @@ def refresh_standings(
     return decided
 
 
-def _locked(ids: list[UUID]) -> dict[UUID, tuple[str, bool]]:
-    """What was last decided, from the history: the standing row may have been deleted as stale."""
+def _locked_epochs(ids: list[UUID] | None) -> tuple[dict[UUID, int], int]:
+    """The epochs, read before the facts; the lock keeps the history free of doubles."""
+    rows = Organization.objects.select_for_update(no_key=True).order_by("id")
+    if ids is not None:
+        rows = rows.filter(id__in=ids)
+    epochs = dict(rows.values_list("id", "facts_epoch"))
+    return epochs, KillSwitch.objects.values_list("epoch", flat=True).get(id=1)
+
+
+def _last_changes(ids: list[UUID]) -> dict[UUID, tuple[str, bool]]:
+    """What was last decided, from the history."""
     rows = (
         StandingChange.objects.filter(organization_id__in=ids)
         .order_by("organization_id", "-at", "-id")
@@ -53,7 +64,7 @@ def _locked(ids: list[UUID]) -> dict[UUID, tuple[str, bool]]:
 
 
 def _row(
-    organization_id: UUID, standing: Standing, coming: datetime | None
+    organization_id: UUID, standing: Standing, coming: datetime | None, epochs: tuple[int, int]
 ) -> OrganizationStanding:
     moments = [m for m in (standing.changes_at, coming) if m is not None]
     return OrganizationStanding(
@@ -67,6 +78,8 @@ def _row(
         seats_used=standing.seats.used,
         seats_limit=standing.seats.limit,
         decided_at=standing.decided_at,
+        facts_epoch=epochs[0],
+        host_epoch=epochs[1],
     )
 
 
@@ -86,6 +99,8 @@ def _upsert(rows: list[OrganizationStanding]) -> None:
             "seats_used",
             "seats_limit",
             "decided_at",
+            "facts_epoch",
+            "host_epoch",
         ],
     )
 
