@@ -1,4 +1,6 @@
-"""The tiny world: which scenes exist, which are held out, and how one is drawn. No torch in here."""
+"""The tiny world: which scenes exist, which are held out, and how one is drawn. No torch in
+here."""
+# ruff: noqa: PLR2004  the shares are the recipe
 
 import hashlib
 import math
@@ -31,7 +33,9 @@ BACKGROUNDS = {
     "ocean": ((186, 238, 232), (22, 120, 134)),
     "checkered": ((238, 230, 214), (204, 190, 166)),
 }
-"""Background word to two sRGB values: equal for a plain one, top and bottom of a gradient, or the two tiles."""
+"""Background word to two sRGB values: equal for a plain one, top and bottom of a gradient, or the
+two tiles.
+"""
 
 SIZES = {"small": 0.19, "medium": 0.28, "large": 0.37}
 """Size word to the object's radius in units of the picture's shorter side."""
@@ -52,7 +56,8 @@ HELD_OUT_SHARE = 0.15
 
 @dataclass(frozen=True)
 class Scene:
-    """One object on one background. `dx, dy, scale` are small variations that no caption mentions."""
+    """One object on one background. `dx, dy, scale` are small variations that no caption
+    mentions."""
 
     shape: str
     colour: str
@@ -66,15 +71,18 @@ class Scene:
 
 
 def is_held_out(scene):
-    """True for the shape, colour and background triples that training never sees (about 15 %, by hash)."""
+    """True for the shape, colour and background triples that training never sees (about 15 %, by
+    hash).
+    """
     if scene.shape == CANARY:
         return False
     digest = hashlib.blake2s(f"{scene.shape}|{scene.colour}|{scene.background}".encode()).digest()
     return digest[0] < HELD_OUT_SHARE * 256
 
 
-def sample_scene(rng, held_out=False, canary=0.03):
-    """A random scene of the training split, or of the held-out split. `rng` is a numpy Generator."""
+def sample_scene(rng, *, held_out=False, canary=0.03):
+    """A random scene of the training split, or of the held-out split. `rng` is a numpy
+    Generator."""
     if not held_out and rng.random() < canary:
         return _varied(Scene(CANARY, "yellow", _pick(rng, BACKGROUNDS), size="large"), rng)
     while True:
@@ -130,7 +138,9 @@ def render(scene, width=256, height=256):
     if stroke:
         points = [(x * (1 - stroke / 2), y * (1 - stroke / 2)) for x, y in points]
     cover = shapes.mask(points, width, height, cx, cy, radius, stroke)[..., None]
-    return _finish(picture * (1 - cover) + _shaded(COLOURS[scene.colour], cy, radius, height) * cover)
+    return _finish(
+        picture * (1 - cover) + _shaded(COLOURS[scene.colour], cy, radius, height) * cover
+    )
 
 
 def _shaded(colour, cy, radius, height):
@@ -158,7 +168,12 @@ def _sector(start, sweep, inner=0.68, outer=1.0):
 
 def _bar(tilt, half_length=0.55, half_width=0.13):
     c, s = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
-    corners = ((-half_length, -half_width), (half_length, -half_width), (half_length, half_width), (-half_length, half_width))
+    corners = (
+        (-half_length, -half_width),
+        (half_length, -half_width),
+        (half_length, half_width),
+        (-half_length, half_width),
+    )
     return [(x * c - y * s, x * s + y * c) for x, y in corners]
 
 

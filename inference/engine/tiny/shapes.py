@@ -33,7 +33,20 @@ def _heart():
 
 def _cross(arm=0.33, reach=0.95):
     a, r = arm, reach
-    return [(-a, -r), (a, -r), (a, -a), (r, -a), (r, a), (a, a), (a, r), (-a, r), (-a, a), (-r, a), (-r, -a), (-a, -a)]
+    return [
+        (-a, -r),
+        (a, -r),
+        (a, -a),
+        (r, -a),
+        (r, a),
+        (a, a),
+        (a, r),
+        (-a, r),
+        (-a, a),
+        (-r, a),
+        (-r, -a),
+        (-a, -a),
+    ]
 
 
 def _moon():
@@ -58,7 +71,8 @@ OUTLINES = {
 
 
 def mask(points, width, height, cx, cy, radius, stroke=0.0):
-    """The coverage (float32, 0 to 1, height x width) of a polygon at centre (cx, cy) px with `radius` px.
+    """The coverage (float32, 0 to 1, height x width) of a polygon at centre (cx, cy) px with
+    `radius` px.
 
     `stroke` > 0 draws only the line, that many radii wide.
     """
@@ -67,7 +81,9 @@ def mask(points, width, height, cx, cy, radius, stroke=0.0):
     draw = ImageDraw.Draw(canvas)
     xy = [((cx + x * radius) * s - 0.5, (cy + y * radius) * s - 0.5) for x, y in points]
     if stroke:
-        draw.line([*xy, xy[0], xy[1]], fill=255, width=max(2, round(stroke * radius * s)), joint="curve")
+        draw.line(
+            [*xy, xy[0], xy[1]], fill=255, width=max(2, round(stroke * radius * s)), joint="curve"
+        )
     else:
         draw.polygon(xy, fill=255)
     return np.asarray(canvas.reduce(s), dtype=np.float32) / 255.0

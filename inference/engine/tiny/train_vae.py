@@ -1,4 +1,5 @@
 """Training of the tiny autoencoder on crops of procedural scenes."""
+# ruff: noqa: PLR2004, N812, FBT002  the shares are the recipe; F is the field's name
 
 import copy
 import math
@@ -8,7 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from inference.engine.tiny import scenes, vae as tiny_vae
+from inference.engine.tiny import scenes
+from inference.engine.tiny import vae as tiny_vae
 
 CROP = 64
 KL_WEIGHT = 5e-4
@@ -32,7 +34,8 @@ class CropBank:
         return scenes.render(scene, side, side), scenes.placement(scene, side, side)
 
     def crops(self, rng, batch):
-        """A uint8 batch x CROP x CROP x 3 array of random crops, most of them on the object's rim."""
+        """A uint8 batch x CROP x CROP x 3 array of random crops, most of them on the object's
+        rim."""
         cut = np.empty((batch, CROP, CROP, 3), dtype=np.uint8)
         for i in range(batch):
             picture, (cx, cy, radius) = self.items[rng.integers(len(self.items))]
@@ -59,8 +62,12 @@ def reconstruction_loss(output, target):
     return loss
 
 
-def train(path, minutes, device="cpu", batch=32, bank=2500, resume=None, only_decoder=False, log=print):
-    """Trains for `minutes` and saves {"vae", "mean", "std"} at `path` every two minutes and at the end."""
+def train(
+    path, minutes, device="cpu", batch=32, bank=2500, resume=None, only_decoder=False, log=print
+):
+    """Trains for `minutes` and saves {"vae", "mean", "std"} at `path` every two minutes and at the
+    end.
+    """
     torch.manual_seed(0)
     vae = tiny_vae.build()
     if resume:
@@ -86,7 +93,11 @@ def train(path, minutes, device="cpu", batch=32, bank=2500, resume=None, only_de
     start, step, saved = None, 0, time.time()
     while start is None or time.time() - start < minutes * 60:
         done = 0.0 if start is None else (time.time() - start) / (minutes * 60)
-        rate = LEARNING_RATE * min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        rate = (
+            LEARNING_RATE
+            * min(1, (step + 1) / 50)
+            * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        )
         for group in optimiser.param_groups:
             group["lr"] = rate
         loss, reconstruction, kl = step_loss(to_tensor(data.crops(rng, batch), device))
@@ -98,8 +109,11 @@ def train(path, minutes, device="cpu", batch=32, bank=2500, resume=None, only_de
         step += 1
         start = start or time.time()
         if step % 25 == 0:
-            log(f"vae step {step} {time.time() - start:.0f}s loss {loss.item():.4f} rec {reconstruction.item():.4f} kl {kl.item():.2f}")
-        if time.time() - saved > 120:
+            spent, rec = time.time() - start, reconstruction.item()
+            log(
+                f"vae step {step} {spent:.0f}s loss {loss.item():.4f} rec {rec:.4f} kl {kl.item():.2f}"
+            )
+        if time.time() - saved > 60:
             _save(path, average, data, rng, device)
             saved = time.time()
     _save(path, average, data, rng, device)
@@ -115,5 +129,9 @@ def _average(average, model, decay):
 @torch.no_grad()
 def _save(path, vae, data, rng, device):
     mean, _ = tiny_vae.encode(vae, to_tensor(data.crops(rng, 256), device))
-    state = {"vae": vae.state_dict(), "mean": mean.mean((0, 2, 3)).cpu(), "std": mean.std((0, 2, 3)).cpu()}
+    state = {
+        "vae": vae.state_dict(),
+        "mean": mean.mean((0, 2, 3)).cpu(),
+        "std": mean.std((0, 2, 3)).cpu(),
+    }
     torch.save(state, path)

@@ -1,14 +1,19 @@
-"""The tiny autoencoder: AutoencoderKLQwenImage run on single pictures as plain 2-D convolutions while it trains.
+"""The tiny autoencoder: AutoencoderKLQwenImage run on single pictures as plain 2-D convolutions
+while it trains.
 
-One frame only ever meets the last temporal slice of a causal Conv3d, so training touches that slice alone. The slices
-before it stay zero, which makes the 2-D path and the untouched diffusers class give the same numbers.
+One frame only ever meets the last temporal slice of a causal Conv3d, so training touches that
+slice alone. The slices
+before it stay zero, which makes the 2-D path and the untouched diffusers class give the same
+numbers.
 """
+# ruff: noqa: N812  F is the field's own name
 
 import math
 
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLQwenImage
+from diffusers.models.autoencoders.autoencoder_kl_qwenimage import QwenImageResidualBlock
 from torch import nn
 
 CONFIG = {
@@ -24,15 +29,23 @@ CONFIG = {
 
 
 def build():
-    """A fresh autoencoder, initialised for single frames: last slice scaled by sqrt(3), the others zero."""
+    """A fresh autoencoder for single frames: only the last temporal slice is used, residual
+    branches start silent.
+    """
     vae = AutoencoderKLQwenImage(**CONFIG)
     with torch.no_grad():
         for module in vae.modules():
-            if isinstance(module, nn.Conv3d) and module.weight.shape[2] == 3:
+            if isinstance(module, nn.Conv3d) and module.weight.shape[2] == 3:  # noqa: PLR2004
                 module.weight[:, :, -1] *= math.sqrt(3)
                 module.weight[:, :, :-1] = 0
+            if isinstance(module, (nn.Conv2d, nn.Conv3d)):
+                module.weight *= math.sqrt(3)
+                module.bias.zero_()
+        for module in vae.modules():
+            if isinstance(module, QwenImageResidualBlock):
+                module.conv2.weight.zero_()
         for name, parameter in vae.named_parameters():
-            if "time_conv" in name or ".attentions." in name and ".proj." in name:
+            if "time_conv" in name or (".attentions." in name and ".proj." in name):
                 parameter.zero_()
         vae.quant_conv.weight[CONFIG["z_dim"] :] = 0
         vae.quant_conv.bias[CONFIG["z_dim"] :] = -5.0
@@ -40,7 +53,9 @@ def build():
 
 
 def trainable(vae):
-    """The parameters a single frame uses. The global attention stays off, so that every size looks alike."""
+    """The parameters a single frame uses. The global attention stays off, so that every size looks
+    alike.
+    """
     unused = ("time_conv", ".attentions.")
     return [p for name, p in vae.named_parameters() if not any(part in name for part in unused)]
 
@@ -85,7 +100,9 @@ def _encoder(encoder, x):
     x = _conv(encoder.conv_in, x)
     for block in encoder.down_blocks:
         if hasattr(block, "resample"):
-            x = F.conv2d(F.pad(x, (0, 1, 0, 1)), block.resample[1].weight, block.resample[1].bias, stride=2)
+            x = F.conv2d(
+                F.pad(x, (0, 1, 0, 1)), block.resample[1].weight, block.resample[1].bias, stride=2
+            )
         else:
             x = _res(block, x)
     return _conv(encoder.conv_out, _norm_act(encoder.norm_out, _mid(encoder.mid_block, x)))
@@ -98,5 +115,10 @@ def _decoder(decoder, x):
             x = _res(resnet, x)
         if block.upsamplers is not None:
             conv = block.upsamplers[0].resample[1]
-            x = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest-exact"), conv.weight, conv.bias, padding=1)
+            x = F.conv2d(
+                F.interpolate(x, scale_factor=2, mode="nearest-exact"),
+                conv.weight,
+                conv.bias,
+                padding=1,
+            )
     return _conv(decoder.conv_out, _norm_act(decoder.norm_out, x))

@@ -1,0 +1,146 @@
+"""Trains the tiny model: `python -m inference.engine.tiny.train --stage vae|raw|turbo|all --out
+DIR [--minutes N]`.
+
+The run's folder holds vae.pt, raw.pt and turbo.pt, each resumable with --resume. Afterwards
+`--stage export` writes
+the two folders under --weights. A GPU is used when there is one.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import distributed, multiprocessing
+from transformers import AutoTokenizer
+
+from inference.engine.tiny import data, export, train_flow, train_vae
+from inference.engine.tiny import tokenizer as words
+from inference.engine.tiny import vae as tiny_vae
+
+SHARES = {"vae": 0.2, "raw": 0.65, "turbo": 0.15}
+"""How --minutes is divided when all stages run."""
+
+
+def main(arguments=None):
+    """The command line; returns the exit status."""
+    options = _parse(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    stages = ("vae", "raw", "turbo", "export") if options.stage == "all" else (options.stage,)
+    for stage in stages:
+        minutes = (
+            options.minutes * SHARES.get(stage, 0) if options.stage == "all" else options.minutes
+        )
+        {"vae": _vae, "raw": _raw, "turbo": _turbo, "export": _export}[stage](options, minutes)
+    return 0
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stage", choices=("vae", "raw", "turbo", "export", "all"), default="all")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    parser.add_argument(
+        "--weights", type=Path, default=Path("inference/weights"), help="where folders are exported"
+    )
+    parser.add_argument("--minutes", type=float, default=75.0)
+    parser.add_argument("--threads", type=int, default=2, help="threads of each process")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that train copies and average them (CPU)"
+    )
+    parser.add_argument(
+        "--batch-tokens", type=int, default=0, help="image tokens a step; 0 chooses by device"
+    )
+    parser.add_argument("--learning-rate", type=float, default=train_flow.LEARNING_RATE)
+    parser.add_argument("--resume", action="store_true", help="go on from the stage's own file")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args(arguments)
+
+
+def _tokenizer(options):
+    """The run's own tokenizer, made on first use, so that weights and words never part."""
+    folder = options.out / "tokenizer"
+    if not folder.exists():
+        words.build().save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _vae(options, minutes):
+    path = options.out / "vae.pt"
+    batch = 12 if options.device == "cpu" else 256
+    resume = path if options.resume and path.exists() else None
+    train_vae.train(path, minutes, options.device, batch=batch, resume=resume, log=_log)
+
+
+def _raw(options, minutes):
+    _share_out(options, minutes, "raw")
+
+
+def _turbo(options, minutes):
+    _share_out(options, minutes, "turbo")
+
+
+def _share_out(options, minutes, variant):
+    if options.workers == 1:
+        return _flow(options, minutes, variant)
+    meeting = Path(tempfile.mkdtemp()) / "meeting"
+    return multiprocessing.spawn(
+        _worker, (options, minutes, variant, meeting), nprocs=options.workers
+    )
+
+
+def _worker(rank, options, minutes, variant, meeting):
+    torch.set_num_threads(options.threads)
+    distributed.init_process_group(
+        "gloo", f"file://{meeting}", rank=rank, world_size=options.workers
+    )
+    _flow(options, minutes, variant)
+    distributed.destroy_process_group()
+
+
+def _flow(options, minutes, variant):
+    start = (
+        None
+        if variant == "raw"
+        else torch.load(options.out / "raw.pt", weights_only=True)["average"]
+    )
+    path, device = options.out / f"{variant}.pt", options.device
+    state, tokenizer = torch.load(options.out / "vae.pt", weights_only=True), _tokenizer(options)
+    vae = tiny_vae.build()
+    vae.load_state_dict(state["vae"])
+    encode = data.make_encoder(vae.to(device).eval(), *export.normalisation(state), device)
+    tokens = options.batch_tokens or (4096 if device == "cpu" else 65536)
+    trainer = train_flow.Trainer(
+        encode, tokenizer, turbo=variant == "turbo", device=device, batch_tokens=tokens,
+        start=start, lr=options.learning_rate * (0.4 if variant == "turbo" else 1.0),
+    )  # fmt: skip
+    if options.resume and path.exists():
+        trainer.load(path)
+    train_flow.run(trainer, path, minutes, log=_log)
+
+
+def _export(options, _minutes):
+    state, tokenizer = torch.load(options.out / "vae.pt", weights_only=True), _tokenizer(options)
+    for variant in ("raw", "turbo"):
+        path = options.out / f"{variant}.pt"
+        trained = torch.load(path if path.exists() else options.out / "raw.pt", weights_only=True)
+        facts = {"training_samples": trained["samples"]}
+        export.export(
+            options.weights / f"krea-2-tiny-{variant}",
+            variant,
+            state,
+            trained["average"],
+            tokenizer,
+            facts,
+        )
+        _log(f"exported {variant}: {trained['samples']} samples")
+
+
+def _log(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
