@@ -1,5 +1,7 @@
 """The governance app: the floor of the house."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.cache import cache
@@ -16,6 +18,8 @@ class GovernanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        # Tasks that are sent from any process belong to this application and its broker.
+        import_module("governance.celery")
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
 

@@ -152,6 +152,9 @@ def drop_databases_of_run(url: str, run: str) -> None:
 prepare_environment()
 django.setup()
 
+# Domain fixtures; they import models, so they come after the set-up.
+pytest_plugins = ["tests.factories"]
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from django.utils.timezone import now
 
 from governance.kernel.actors import SYSTEM
+from governance.licensing.facts import Bracket
 from governance.models import Organization, Project, Role, User
 from governance.operations.api_keys import CreatedKey, create_api_key
+from governance.operations.demo import seed_declarations
 from governance.operations.organizations import add_member, create_organization
+from governance.operations.standing import refresh_standings
 
 _numbers = count(1)
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -43,6 +47,18 @@ def owner(organization: Organization) -> User:
     user = User.objects.create_user(f"owner-{next(_numbers)}@example.com", name="Olga Owner")
     add_member(organization_id=organization.id, user=user, role=Role.OWNER, actor=SYSTEM, at=NOON)
     return user
+
+
+@pytest.fixture
+def eligible(db: None) -> Callable[[Organization], None]:
+    """Makes an organization one that may generate: terms accepted, revenue attested."""
+
+    def make(organization: Organization) -> None:
+        signer = User.objects.create_user(f"signer-{next(_numbers)}@example.com", name="Signe")
+        seed_declarations(organization, signer, Bracket.UNDER_500K, at=now())
+        refresh_standings(organization_ids=[organization.id], at=now())
+
+    return make
 
 
 @pytest.fixture

@@ -1,0 +1,8 @@
+"""Wallets, holds, the journal and the price book."""
+
+from billing.models.holds import Hold, HoldState
+from billing.models.journal import LedgerEntry, LedgerTransaction
+from billing.models.prices import PriceVersion
+from billing.models.wallets import Wallet
+
+__all__ = ["Hold", "HoldState", "LedgerEntry", "LedgerTransaction", "PriceVersion", "Wallet"]

@@ -134,7 +134,7 @@ def _register(folder: Path, at: datetime) -> Release:
     if known is not None and known.weights_sha256 != weights_sha256(files):
         supersede_release(release=known, actor=SYSTEM)
     turbo = card.get("variant", "turbo") == "turbo"
-    guidance = card.get("guidance_milli", 0 if turbo else 4500)
+    guidance = round(1000 * float(card.get("guidance", 0.0 if turbo else 3.5)))
     return register_release(
         name=card["name"],
         variant="turbo" if turbo else "raw",
@@ -144,7 +144,7 @@ def _register(folder: Path, at: datetime) -> Release:
         actor=SYSTEM,
         at=at,
         steps=int(card.get("steps", 8 if turbo else 28)),
-        guidance_milli=int(guidance),
+        guidance_milli=guidance,
         min_side=int(card.get("min_side", 64)),
         max_side=int(card.get("max_side", 512)),
         default_side=int(card.get("default_side", 256)),

@@ -1,0 +1,1 @@
+"""Pure decisions about money: no database, no clock."""

@@ -1,0 +1,56 @@
+"""Quotes from the price list in force."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from billing.kernel.pricing import PriceNotFound, Quote, price
+from billing.models import PriceVersion
+
+__all__ = ["PriceNotFound", "Quote", "quote_generation"]
+
+
+def quote_generation(
+    *,
+    release_slug: str,
+    variant: str,
+    width: int,
+    height: int,
+    steps: int,
+    images: int,
+    adapters: int = 0,
+    style_references: int = 0,
+    at: datetime,
+) -> Quote:
+    """The price of a request at ``at``; one query. Raises PriceNotFound.
+
+    A price for the release itself wins over the one for its variant.
+    """
+    version = (
+        PriceVersion.objects.filter(published_at__isnull=False, effective_from__lte=at)
+        .order_by("-effective_from")
+        .values_list("id", flat=True)
+        .first()
+    )
+    if version is None:
+        raise PriceNotFound("No price list is in force. An operator must publish one.")
+    body = price_list(version)
+    return price(
+        body,
+        price_version_id=version,
+        variant=release_slug if release_slug in body["models"] else variant,
+        width=width,
+        height=height,
+        steps=steps,
+        images=images,
+        adapters=adapters,
+        style_references=style_references,
+    )
+
+
+@lru_cache(maxsize=64)
+def price_list(version: UUID) -> dict[str, Any]:
+    """A published list's body; published lists never change, so it may be kept."""
+    body: dict[str, Any] = PriceVersion.objects.get(id=version).body
+    return body
