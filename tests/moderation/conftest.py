@@ -23,16 +23,17 @@ class Gate:
 
     settings: Any
     folder: Path
+    policy: Path
+    paths: dict[str, str]
 
     def use(self, *, faulty=None, document=None, **options):
         """The policy ``document``, and ``faulty`` behind the name of that name."""
-        paths = {"sound": fakes.path_of(fakes.Sound)}
+        self.paths.pop("faulty", None)
         if faulty is not None:
-            paths["faulty"] = fakes.path_of(faulty)
-        path = self.folder / f"{uuid7()}.json"
-        path.write_text(json.dumps(document or fakes.document(**options)))
-        self.settings.MODERATION_POLICY = str(path)
-        self.settings.MODERATION_CLASSIFIERS = paths
+            self.paths["faulty"] = fakes.path_of(faulty)
+        self.document = document or fakes.document(**options)
+        self.text = json.dumps(self.document)
+        self.policy.write_text(self.text)
         registry.forget()
 
 
@@ -40,7 +41,11 @@ class Gate:
 def gate(settings, tmp_path):
     settings.RECEIPT_KEY = b"a key for tests"
     settings.LICET_HOME = tmp_path
-    found = Gate(settings, tmp_path)
+    found = Gate(
+        settings, tmp_path, tmp_path / "policy.json", {"sound": fakes.path_of(fakes.Sound)}
+    )
+    settings.MODERATION_POLICY = str(found.policy)
+    settings.MODERATION_CLASSIFIERS = found.paths
     found.use()
     yield found
     registry.forget()

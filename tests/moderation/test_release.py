@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import io
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,12 +188,12 @@ def test_a_screened_prompt_made_by_force_releases_nothing(gate):
         release(bright(), prompt=forged, encode=never)
 
 
-def test_a_job_finishes_under_the_policy_it_began_with(gate, settings):
+def test_a_job_finishes_under_the_policy_it_began_with(gate):
     prompt = screened()
-    begun = settings.MODERATION_POLICY
+    begun = gate.text
     folder = gate.folder / "policies"
     folder.mkdir()
-    (folder / f"{prompt.policy.hash}.json").write_bytes(Path(begun).read_bytes())
+    (folder / f"{prompt.policy.hash}.json").write_text(begun)
     gate.use(version="test/2")
 
     image = release(bright(), prompt=prompt)
