@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from governance.stack.layout import Layout
 from governance.stack.logs import LogWatch
 from governance.stack.processes import Fate, Footprint, await_end, start
@@ -137,14 +139,24 @@ class Children:
             facts = json.loads(self.note.read_text())
         except (FileNotFoundError, ValueError):
             return
-        left = [Footprint(pid, started) for pid, started in facts["children"]]
-        left = [child for child in left if child.is_alive()]
-        for child in left:
-            os.kill(child.pid, signal.SIGTERM)
-        for child in left:
-            if not await_end(child, seconds=KILL_S):
-                end_group(int(facts["group"]))
+        members = [Footprint(pid, started) for pid, started in facts["children"]]
+        members = [member for member in members if member.is_alive()]
+        for member in members:
+            os.kill(member.pid, signal.SIGTERM)
+        for member in members:
+            await_end(member, seconds=KILL_S)
+        self.end_orphans(int(facts["group"]))
         self.note.unlink(missing_ok=True)
+
+    def end_orphans(self, group: int) -> None:
+        """Kill what still is in the group of a killed ``up`` and says that it works for this home."""
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("LICET_HOME") == str(self.layout.home)
+                if ours and os.getpgid(process.pid) == group:
+                    process.kill()
+            except (psutil.Error, OSError):
+                continue
 
 
 def end_group(group: int) -> None:

@@ -21,6 +21,7 @@ from governance.stack.programs import POSTGRES_MAJOR, data_folder_outside, postg
 
 DATABASE = "licet"
 READY_S = 90.0
+BACKENDS_S = 5.0
 # Linux allows 107 bytes for a socket's path, macOS 103.
 SOCKET_PATH_BYTES = 100
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -93,6 +94,12 @@ class Postgres:
         status = lines[-1].strip() if lines else ""
         return bool(lines) and lines[0].strip() == str(self.process.pid) and status == "ready"
 
+    def has_died(self) -> bool:
+        """Whether the started server is gone."""
+        if self.syncing is not None and self.syncing.poll() is not None:
+            self.syncing = None
+        return self.process is not None and self.process.poll() is not None
+
     def stop(self) -> None:
         """Stop the server and wait for it."""
         if self.syncing is not None:
@@ -158,9 +165,8 @@ class Postgres:
             data.rmdir()
         draft.rename(data)
         if "fsync=on" in self.settings:
-            # Made without waiting for the disk, then flushed beside the first start.
-            flush = [str(programs / "initdb"), "--sync-only", "-D", str(data)]
-            self.syncing = start(flush, log=self.log, fate=self.fate, user=self.uid)
+            # Made without waiting for the disk; flushed now, beside the first start.
+            self.syncing = start(["sync"], log=self.log, fate=self.fate)
 
     def run_tool(self, command: list[str], *, feed: str = "") -> None:
         """Run one of PostgreSQL's tools to its end. Raises StackError."""
@@ -218,16 +224,40 @@ def stop_leftover(data: Path) -> None:
     lines = postmaster_lines(data)
     if not lines or not lines[0].strip().isdigit():
         return
-    try:
-        process = psutil.Process(int(lines[0]))
-        command = process.cmdline()
-    except psutil.Error:
-        return
-    if str(data) in command:
-        stop(Footprint.of(process.pid), signals=STOP_SIGNALS)
-    elif process.status() != psutil.STATUS_ZOMBIE:
-        # The number belongs to a stranger now; PostgreSQL would take it for a server.
+    pid = int(lines[0])
+    if is_postmaster(pid, data):
+        stop(Footprint.of(pid), signals=STOP_SIGNALS)
+    await_backends(data)
+    if psutil.pid_exists(pid):
+        # A dead process that nobody buried, or a stranger with its number: PostgreSQL would take
+        # either for a running server.
         (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def is_postmaster(pid: int, data: Path) -> bool:
+    """Whether this process is a PostgreSQL server of this folder."""
+    try:
+        return str(data) in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+def await_backends(data: Path) -> None:
+    """Wait for the processes of a killed server: they notice its death and leave by themselves."""
+    deadline = time.monotonic() + BACKENDS_S
+    while backends := [process for process in psutil.process_iter() if is_backend(process, data)]:
+        if time.monotonic() > deadline:
+            for process in backends:
+                process.kill()
+        time.sleep(0.05)
+
+
+def is_backend(process: psutil.Process, data: Path) -> bool:
+    """Whether this is a PostgreSQL process that works in this folder."""
+    try:
+        return process.name() == "postgres" and process.cwd() == str(data)
+    except psutil.Error:
+        return False
 
 
 def parent_for(folder: Path, account: Account | None) -> None:

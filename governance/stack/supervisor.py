@@ -190,7 +190,7 @@ class Stack:
         """Keep children and servers running."""
         self.children.tend()
         for server in self.servers.each():
-            if server.process is not None and server.process.poll() is not None:
+            if server.has_died():
                 self.progress.tell(
                     f"{server.name} stopped; starting it again. Its log: {server.log}"
                 )

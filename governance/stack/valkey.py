@@ -86,6 +86,10 @@ class Valkey:
                 )
             time.sleep(0.02)
 
+    def has_died(self) -> bool:
+        """Whether the started server is gone."""
+        return self.process is not None and self.process.poll() is not None
+
     def stop(self) -> None:
         """Stop the server and wait for it."""
         if self.process is not None and self.process.poll() is None:

@@ -26,7 +26,7 @@ Launch = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def home() -> Path:
     """A LICET_HOME that PostgreSQL's own system user may enter when we are root."""
-    folder = Path("/tmp") / f"licet-stack-{os.getpid()}-{time.monotonic_ns()}"  # noqa: S108
+    folder = Path("/tmp") / f"licet-stack-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir(mode=0o711)
     return folder
 
@@ -60,8 +60,14 @@ def announced(process: "subprocess.Popen[str]") -> dict[str, str]:
     """Wait for the JSON line."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line, f"it ended with {process.wait()}; its LICET_HOME has stderr-*"
+    assert line, f"it ended with exit code {process.wait()}: {last_words(process)}"
     return json.loads(line)
+
+
+def last_words(process: "subprocess.Popen[str]") -> str:
+    """What a stack that ended wrote to standard error."""
+    home = Path(str(process.args[2]))  # type: ignore[index]
+    return "\n".join(path.read_text() for path in sorted(home.glob("stderr-*")))
 
 
 def said(home: Path, run: int = 0) -> str:
@@ -76,11 +82,16 @@ def note(home: Path) -> dict[str, str]:
 
 def family_of(home: Path) -> list[psutil.Process]:
     """Every process whose command line names this home."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if process.pid != os.getpid() and any(str(home) in part for part in process.info["cmdline"] or ()):
-            found.append(process)
-    return found
+    everybody = psutil.process_iter(["cmdline"])
+    return [process for process in everybody if names(process, str(home))]
+
+
+def names(process: psutil.Process, text: str) -> bool:
+    """Whether the command line of a process contains the text; a dead one has none."""
+    try:
+        return any(text in part for part in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -127,6 +138,7 @@ def test_sigterm_leaves_no_process_and_no_note_behind(launch: Launch, home: Path
     assert not (home / "run" / "servers.json").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_without_an_error(launch: Launch) -> None:
     up = launch()
     announced(up)
@@ -136,7 +148,9 @@ def test_ctrl_c_ends_it_without_an_error(launch: Launch) -> None:
     assert up.wait(timeout=START_S) == 0
 
 
-def test_a_second_start_keeps_the_data_and_does_not_migrate_again(launch: Launch, home: Path) -> None:
+def test_a_second_start_keeps_the_data_and_does_not_migrate_again(
+    launch: Launch, home: Path
+) -> None:
     first = launch()
     announced(first)
     first.terminate()
@@ -148,6 +162,7 @@ def test_a_second_start_keeps_the_data_and_does_not_migrate_again(launch: Launch
         assert database.execute("SELECT count(*) FROM migrations_run").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_a_killed_up_takes_everything_with_it_and_starts_again(launch: Launch, home: Path) -> None:
     first = launch()
     announced(first)
@@ -162,6 +177,7 @@ def test_a_killed_up_takes_everything_with_it_and_starts_again(launch: Launch, h
     assert not alive(below)
 
 
+@pytest.mark.slow
 def test_everything_killed_at_once_still_starts_again(launch: Launch, home: Path) -> None:
     first = launch()
     announced(first)
@@ -175,17 +191,19 @@ def test_everything_killed_at_once_still_starts_again(launch: Launch, home: Path
     assert answers(note(home)["redis_url"])
 
 
+@pytest.mark.slow
 def test_a_child_that_dies_is_started_again(launch: Launch, home: Path) -> None:
     up = launch()
     announced(up)
-    (web,) = [child for child in descendants(up) if "http.server" in " ".join(child.cmdline())]
+    (web,) = [child for child in descendants(up) if names(child, "http.server")]
 
     web.kill()
 
     wait_until(lambda: "web stopped (killed by SIGKILL); starting it again" in said(home))
-    wait_until(lambda: any("http.server" in " ".join(child.cmdline()) for child in descendants(up)))
+    wait_until(lambda: any(names(child, "http.server") for child in descendants(up)))
 
 
+@pytest.mark.slow
 def test_a_valkey_that_dies_comes_back_at_the_same_address(launch: Launch, home: Path) -> None:
     up = launch()
     announced(up)
@@ -234,6 +252,7 @@ def test_data_of_another_postgresql_is_one_sentence(launch: Launch, home: Path) 
     assert "Traceback" not in said(home)
 
 
+@pytest.mark.slow
 def test_broken_data_is_one_sentence(launch: Launch, home: Path) -> None:
     first = launch()
     announced(first)
@@ -260,9 +279,14 @@ def test_secrets_are_made_once_for_their_owner_only(launch: Launch, home: Path) 
 
     assert (home / "secrets.json").read_text() == kept
     assert (home / "secrets.json").stat().st_mode & 0o777 == 0o600
-    assert set(json.loads(kept)) == {"LICET_SECRET_KEY", "LICET_API_KEY_PEPPER", "LICET_RECEIPT_KEY"}
+    assert set(json.loads(kept)) == {
+        "LICET_SECRET_KEY",
+        "LICET_API_KEY_PEPPER",
+        "LICET_RECEIPT_KEY",
+    }
 
 
+@pytest.mark.slow
 def test_the_servers_are_out_of_reach_of_other_users(launch: Launch, home: Path) -> None:
     up = launch()
     announced(up)
