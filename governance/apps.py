@@ -6,6 +6,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.db.models.signals import post_migrate
 
 from governance.kernel.registry import HealthCheck, health_checks
 
@@ -22,6 +23,7 @@ class GovernanceConfig(AppConfig):
         import_module("governance.celery")
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
+        post_migrate.connect(keep_first_terms, sender=self)
 
 
 def probe_database() -> str:
@@ -38,3 +40,12 @@ def probe_redis() -> str:
     if cache.get("readyz") != "1":
         raise RuntimeError(f"{settings.CACHES['default']['BACKEND']} lost a value just written")
     return "reads and writes"
+
+
+def keep_first_terms(**_: object) -> None:
+    """Terms and the kill switch's row exist after every migration and every flush."""
+    # Imported late: models are not loaded when this module is.
+    from governance.operations.first_terms import write_first_terms
+
+    if "governance_terms_version" in connection.introspection.table_names():
+        write_first_terms()

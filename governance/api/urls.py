@@ -2,9 +2,13 @@
 
 from django.urls import path
 
-from governance.api import health
+from governance.api import documents, health
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("LICENSE-MODEL", documents.current_document, {"kind": "licence"}, name="licence-text"),
+    path("NOTICE", documents.current_document, {"kind": "notice"}, name="notice-text"),
+    path("policy", documents.current_document, {"kind": "policy"}, name="policy-text"),
+    path("terms/<str:label>/<str:kind>", documents.document_of_version, name="terms-text"),
 ]

@@ -1,18 +1,17 @@
 """Deciding standings anew and keeping what was decided: one row to read, history for ever."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from governance.kernel.actors import SYSTEM, Actor
-from governance.licensing.standing import Reason, Standing
+from governance.licensing.standing import Standing
 from governance.models import KillSwitch, Organization, OrganizationStanding, StandingChange
 from governance.operations import audit
 from governance.queries.standing import standings
+from governance.queries.standing_json import reason_to_json
 from governance.queries.terms import next_terms_at
 
 
@@ -133,11 +132,3 @@ def _audit(change: StandingChange, actor: Actor) -> None:
             "terms_version": str(change.terms_version_id),
         },
     )
-
-
-def reason_to_json(reason: Reason) -> dict[str, Any]:
-    """``reason`` with its moment as ISO 8601."""
-    data = asdict(reason)
-    data["status"] = str(reason.status)
-    data["grace_until"] = reason.grace_until.isoformat() if reason.grace_until else None
-    return data

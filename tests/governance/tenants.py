@@ -47,7 +47,11 @@ def licensed(*, at: datetime = NOON, seats: int = 1) -> Organization:
 
 
 def member(
-    organization: Organization, *, role: Role = Role.MEMBER, at: datetime = NOON, source: str = "portal"
+    organization: Organization,
+    *,
+    role: Role = Role.MEMBER,
+    at: datetime = NOON,
+    source: str = "portal",
 ) -> User:
     """A new person with a seat."""
     user = person()

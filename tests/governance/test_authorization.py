@@ -104,9 +104,7 @@ class TestAuthorizeGeneration:
         organization = licensed()
 
         with pytest.raises(ReleaseNotFound, match="Models: krea-2-tiny-turbo"):
-            authorize_generation(
-                organization_id=organization.id, release_slug="krea-9", at=NOON
-            )
+            authorize_generation(organization_id=organization.id, release_slug="krea-9", at=NOON)
 
     def test_unknown_organization(self) -> None:
         with pytest.raises(NotFound):

@@ -1,6 +1,7 @@
 """The decision table over its boundaries. Pure: no database, no clock."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -241,9 +242,7 @@ TABLE = [
         sound(
             attestations=(
                 attested(Bracket.UNDER_800K, 500_000 * USD, covers_group=False),
-                attested(
-                    Bracket.UNDER_800K, 500_000 * USD, organization="o2", covers_group=False
-                ),
+                attested(Bracket.UNDER_800K, 500_000 * USD, organization="o2", covers_group=False),
             )
         ),
         NOON,
@@ -255,9 +254,7 @@ TABLE = [
         sound(
             attestations=(
                 attested(Bracket.UNDER_500K, 499_999_990_000, covers_group=False),
-                attested(
-                    Bracket.UNDER_800K, 500_000 * USD, organization="o2", covers_group=False
-                ),
+                attested(Bracket.UNDER_800K, 500_000 * USD, organization="o2", covers_group=False),
             )
         ),
         NOON,
@@ -285,7 +282,7 @@ TABLE = [
     ids=[str(row[0]) for row in TABLE],
 )
 def test_the_decision_table(
-    facts: LicenceFacts, at: object, status: Status, may_generate: bool
+    facts: LicenceFacts, at: datetime, status: Status, *, may_generate: bool
 ) -> None:
     standing = decide_standing(facts, TERMS, at)
 
@@ -298,7 +295,9 @@ class TestReasons:
 
         reason = standing.reasons[0]
         assert (reason.rule, reason.citation) == ("seats", "")
-        assert reason.source == "the operator's brief and launch coverage; not a clause of the licence"
+        assert (
+            reason.source == "the operator's brief and launch coverage; not a clause of the licence"
+        )
         assert reason.fact == "51 seats are used and 50 are allowed"
         assert standing.grace_until == GRACE_END
 
