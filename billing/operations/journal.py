@@ -20,6 +20,22 @@ class Leg:
     organization_id: UUID | None = None
 
 
+MOVE = """
+UPDATE billing_wallet
+SET posted = posted + %(posted)s, held = held + %(held)s, version = version + 1
+WHERE organization_id = %(organization)s
+"""
+
+OPEN_WALLET = """
+INSERT INTO billing_wallet (organization_id, posted, held, version)
+VALUES (%(organization)s, %(posted)s, %(held)s, 1)
+ON CONFLICT (organization_id) DO UPDATE
+SET posted = billing_wallet.posted + excluded.posted,
+    held = billing_wallet.held + excluded.held,
+    version = billing_wallet.version + 1
+"""
+
+
 def book(
     *,
     kind: str,
@@ -66,15 +82,8 @@ def book(
 
 def move_wallet(*, organization_id: UUID, posted: int = 0, held: int = 0) -> None:
     """Add µUSD to a wallet's columns; always the last statement, for its row lock is the hot one."""
+    values = {"organization": organization_id, "posted": posted, "held": held}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO billing_wallet (organization_id, posted, held, version)
-            VALUES (%(organization)s, %(posted)s, %(held)s, 1)
-            ON CONFLICT (organization_id) DO UPDATE
-            SET posted = billing_wallet.posted + %(posted)s,
-                held = billing_wallet.held + %(held)s,
-                version = billing_wallet.version + 1
-            """,
-            {"organization": organization_id, "posted": posted, "held": held},
-        )
+        cursor.execute(MOVE, values)
+        if cursor.rowcount == 0:
+            cursor.execute(OPEN_WALLET, values)
