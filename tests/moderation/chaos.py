@@ -50,7 +50,7 @@ class Chaotic(fakes.Sound):
     def read_image(self, pixels, *, sha256):
         return self._break(sha256, super().read_image(pixels, sha256=sha256))
 
-    def _break(self, sha256, reading):  # noqa: C901, PLR0911, PLR0912 (one line a fault)
+    def _break(self, sha256, reading):
         fault = fault_of(sha256)
         other, self.previous = self.previous, sha256
         scores = reading.scores
@@ -228,7 +228,7 @@ def complaints(house, data, job, attempt, receipt):
     image = house.log.get(receipt["decision"], ())
     prompt = house.log.get(receipt["prompt_decision"], ())
     policies = {each.policy_hash for each in (*image, *prompt)}
-    if pixels.mean() < 128:  # noqa: PLR2004 (what the sound classifier allows)
+    if pixels.mean() < 128:
         yield "the picture is against the policy"
     if {each.detector for each in image} != {"sound", "faulty"}:
         yield "not every required classifier judged the picture"
