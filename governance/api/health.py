@@ -22,4 +22,9 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         except Exception as failure:  # noqa: BLE001 (a probe may fail in any way; each is reported)
             checks[check.name] = {"ok": False, "detail": str(failure) or type(failure).__name__}
             ready = ready and not check.required
-    return JsonResponse({"ready": ready, "checks": checks}, status=READY if ready else NOT_READY)
+    response = JsonResponse(
+        {"ready": ready, "checks": checks}, status=READY if ready else NOT_READY
+    )
+    # "Not yet" is an answer, not an error: Django would log each one as a failure of the server.
+    response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return response

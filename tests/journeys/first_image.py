@@ -53,7 +53,9 @@ class Journey:
         picture = base64.b64decode(reply.data[0].b64_json or "")
         assert picture.startswith(PNG), "the image is no PNG"
         cost = (reply.model_extra or {}).get("usage", None) or reply.usage
-        paid = cost["cost_microusd"] if isinstance(cost, dict) else cost.model_extra["cost_microusd"]
+        paid = (
+            cost["cost_microusd"] if isinstance(cost, dict) else cost.model_extra["cost_microusd"]
+        )
         after = self.balance()
         assert before["posted_microusd"] - after["posted_microusd"] == paid > 0
         assert after["held_microusd"] == 0
@@ -103,7 +105,7 @@ class Journey:
 
     def an_empty_wallet(self) -> str:
         """402 insufficient_balance, not retried."""
-        poor = manage("demo_key", "--organization", "empty-pockets", "--json")
+        poor = tenant_without_money()
         client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=poor["api_key"])
         try:
             client.images.generate(prompt="a yellow square")
@@ -115,10 +117,10 @@ class Journey:
 
     def a_revoked_key(self) -> str:
         """401 from the moment of the revocation."""
-        spare = manage("demo_key", "--organization", "empty-pockets", "--json")
+        spare = tenant_without_money()
         client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=spare["api_key"])
         client.models.list()
-        manage("revoke_api_key", "--id", spare["id"], "--json")
+        manage("revoke_api_key", "--id", spare["id"])
         try:
             client.models.list()
         except openai.AuthenticationError as refusal:
@@ -150,8 +152,37 @@ def engine_processes() -> list[int]:
     return pids
 
 
-def manage(*arguments: str) -> dict[str, str]:
-    """Run a management command and read its last line as JSON."""
+TENANT_WITHOUT_MONEY = """
+import json
+from django.utils.timezone import now
+from governance.kernel.actors import SYSTEM
+from governance.licensing.facts import Bracket
+from governance.operations import demo
+from governance.operations.api_keys import create_api_key
+from governance.operations.standing import refresh_standings
+
+organization = demo.organization_of("empty-pockets", "Empty Pockets")
+demo.seed_declarations(
+    organization, demo.person("eve@empty.example", "Eve Empty"), Bracket.UNDER_500K, at=now()
+)
+refresh_standings(organization_ids=[organization.id], at=now())
+made = create_api_key(
+    project=organization.projects.first(), name="Journey", actor=SYSTEM, at=now()
+)
+print(json.dumps({"id": str(made.key.id), "api_key": made.secret}))
+"""
+
+
+def tenant_without_money() -> dict[str, str]:
+    """A key of an eligible organization whose wallet is empty."""
+    answer: dict[str, str] = json.loads(
+        manage("shell", "--no-imports", "-c", TENANT_WITHOUT_MONEY).strip().splitlines()[-1]
+    )
+    return answer
+
+
+def manage(*arguments: str) -> str:
+    """Run a management command of the running stack; what it printed."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -160,8 +191,7 @@ def manage(*arguments: str) -> dict[str, str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answer: dict[str, str] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
+    return done.stdout
 
 
 def main() -> int:
