@@ -1,6 +1,7 @@
 """The daily count of seats: for the chart, the peak in the period, the forecast and the report."""
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -39,7 +40,7 @@ def take_seat_snapshots(*, day: date, at: datetime) -> int:
     pools = _figures(at)
     peaks = _peaks(day, at)
     order = sorted(pools)
-    columns = {
+    columns: dict[str, Any] = {
         "day": day,
         "pools": order,
         "used": [pools[pool][0] for pool in order],

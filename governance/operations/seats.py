@@ -4,16 +4,15 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import DomainError
-from governance.licensing.decision import contract_in_force, seat_limit
-from governance.models import Organization, Seat, SeatPool, User
+from governance.models import EnterpriseContract, Organization, Seat, SeatPool, User
 from governance.operations import audit
 from governance.operations.standing import refresh_standings
-from governance.queries.facts import licence_facts, pool_id_of
+from governance.queries.facts import pool_id_of
 from governance.queries.terms import as_terms, terms_in_force
 
 # Sources that a customer's directory decides: they are recorded even above the line, and grace
@@ -117,10 +116,13 @@ def lock_pool(pool_id: UUID) -> SeatPool:
 
 def limit_of(organization: Organization, at: datetime) -> tuple[int, str]:
     """Seats allowed now, and whether the door is hard or soft. Read under the pool's lock."""
-    version = terms_in_force(at)
-    terms = as_terms(version)
-    facts = licence_facts([organization.id], version=version, at=at)[organization.id]
-    return seat_limit(terms, contract_in_force(facts, at)), terms.seats.door
+    rule = as_terms(terms_in_force(at)).seats
+    contracted = EnterpriseContract.objects.filter(
+        organization_id__in=organizations_of(pool_id_of(organization)),
+        starts_at__lte=at,
+        ends_at__gt=at,
+    ).aggregate(most=Max("seats"))["most"]
+    return max(rule.limit, contracted or 0), rule.door
 
 
 def organizations_of(pool_id: UUID) -> list[UUID]:

@@ -1,0 +1,49 @@
+"""Periodic work of governance. Every task may come twice or never."""
+
+from celery import shared_task
+from django.utils.timezone import now
+
+from governance.models import Organization
+from governance.operations.reminders import send_attestation_reminders
+from governance.operations.seat_snapshots import take_seat_snapshots
+from governance.operations.standing import refresh_standings
+
+CHUNK = 500
+
+
+@shared_task(name="governance.refresh_standings")
+def refresh_all_standings() -> int:
+    """Decide every standing anew, so that what time alone changes is in the history. Returns how many."""
+    ids = list(Organization.objects.order_by("id").values_list("id", flat=True))
+    for start in range(0, len(ids), CHUNK):
+        refresh_standings(organization_ids=ids[start : start + CHUNK], at=now())
+    return len(ids)
+
+
+@shared_task(name="governance.take_seat_snapshots")
+def snapshot_seats() -> int:
+    """The day's line of every pool of seats."""
+    at = now()
+    return take_seat_snapshots(day=at.date(), at=at)
+
+
+@shared_task(name="governance.send_attestation_reminders")
+def remind_of_attestations() -> int:
+    """Mails to owners whose attestation expires in 30, 14, 3 or 1 days."""
+    return send_attestation_reminders(at=now())
+
+
+SCHEDULE = {
+    "governance.refresh_standings": {
+        "task": "governance.refresh_standings",
+        "schedule": 300.0,
+    },
+    "governance.take_seat_snapshots": {
+        "task": "governance.take_seat_snapshots",
+        "schedule": 3600.0,
+    },
+    "governance.send_attestation_reminders": {
+        "task": "governance.send_attestation_reminders",
+        "schedule": 3600.0,
+    },
+}
