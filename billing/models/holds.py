@@ -36,6 +36,8 @@ class Hold(models.Model):
         "billing.PriceVersion", on_delete=models.PROTECT, related_name="+"
     )
     quote = models.JSONField()
+    # The budget windows that count this hold: [[budget id, window start], ...], in order of id.
+    windows = models.JSONField(default=list)
     state = models.CharField(max_length=8, choices=HoldState, default=HoldState.OPEN)
     captured = models.BigIntegerField(default=0)
     reason = models.CharField(max_length=64, blank=True)
@@ -46,9 +48,7 @@ class Hold(models.Model):
     class Meta:
         db_table = "billing_hold"
         indexes = [
-            models.Index(
-                fields=["created_at"], name="hold_open", condition=Q(state=HoldState.OPEN)
-            )
+            models.Index(fields=["created_at"], name="hold_open", condition=Q(state=HoldState.OPEN))
         ]
         constraints = [
             models.UniqueConstraint(

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from billing.models import Hold, HoldState
-from billing.operations.journal import Leg, book, move_wallet
 from billing.queries.balances import balance_of
 from billing.queries.quotes import Quote
 from governance.kernel.errors import DomainError
@@ -32,6 +32,14 @@ class IdempotencyKeyReused(DomainError):
     code = "idempotency_key_reused"
     title = "The idempotency key belongs to another request"
     status = 422
+
+
+class BudgetReached(DomainError):
+    """A locked budget would go over its limit; nothing was written."""
+
+    code = "project_spend_limit_exceeded"
+    title = "A spending limit is reached"
+    status = 429
 
 
 class KeyRevoked(DomainError):
@@ -64,26 +72,9 @@ class CaptureResult:
     already: bool
 
 
-INSERT_HOLD = """
-INSERT INTO billing_hold (id, organization_id, project_id, api_key_id, member_id, job_id,
-    idempotency_key, request_sha256, amount, per_image, price_version_id, quote, state, captured,
-    reason, lease_epoch, created_at)
-SELECT %(id)s, %(organization)s, %(project)s, %(key)s, %(member)s, %(job)s, %(idempotency)s,
-    %(sha)s, %(amount)s, %(per_image)s, %(price)s, %(quote)s, 'open', 0, '', 0, %(at)s
-ON CONFLICT (organization_id, idempotency_key) DO NOTHING
-RETURNING id
-"""
-
-# The key is read in the hold's own transaction: one that was revoked before this commit holds nothing.
-LIVE_KEY = """
-SELECT 1 FROM governance_api_key
-WHERE id = %(key)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(at)s)
-FOR SHARE
-"""
-
-RESERVE = """
-UPDATE billing_wallet SET held = held + %(amount)s, version = version + 1
-WHERE organization_id = %(organization)s AND posted - held >= %(amount)s
+OPEN_HOLD = """
+SELECT * FROM billing_open_hold(%(id)s, %(organization)s, %(project)s, %(key)s, %(member)s, %(job)s,
+    %(idempotency)s, %(sha)s, %(amount)s, %(per_image)s, %(price)s, %(quote)s, %(at)s)
 """
 
 
@@ -107,7 +98,8 @@ def place_hold(
     ``write_job`` is called between the hold and the wallet, whose row lock thus comes last. The same
     key and request return the first result; ``write_job`` is not called then. A test job holds 0 µUSD.
 
-    Raises InsufficientBalance, IdempotencyKeyReused, KeyRevoked; nothing is written then.
+    Raises InsufficientBalance, BudgetReached, IdempotencyKeyReused, KeyRevoked; nothing is written
+    then.
     """
     amount = 0 if test_mode else quote.amount
     values = {
@@ -126,32 +118,42 @@ def place_hold(
         "at": at,
     }
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_HOLD, values)
-        if cursor.fetchone() is None:
-            return earlier_hold(organization_id, idempotency_key, request_sha256)
-        if api_key_id is not None:
-            cursor.execute(LIVE_KEY, values)
-            if cursor.fetchone() is None:
-                raise KeyRevoked("The API key was revoked or has expired.")
-        hold_id = values["id"]
-        assert isinstance(hold_id, UUID)
+        cursor.execute(OPEN_HOLD, values)
+        outcome, hold_id, first_job, held, first_request, facts = cursor.fetchone()
+        if outcome == "replayed":
+            return replayed(hold_id, first_job, held, same=first_request == request_sha256)
+        if outcome == "key_revoked":
+            raise KeyRevoked("The API key was revoked or has expired.")
+        if outcome == "budget_reached":
+            raise budget_reached(json.loads(facts) if isinstance(facts, str) else facts)
         write_job(hold_id)
         if amount:
-            cursor.execute(RESERVE, values)
-            if cursor.rowcount == 0:
+            cursor.execute("SELECT billing_reserve(%s, %s)", [organization_id, amount])
+            (reserved,) = cursor.fetchone()
+            if not reserved:
                 raise insufficient(organization_id, amount)
     return HoldResult(hold_id, amount, created=True, job_id=job_id)
 
 
-def earlier_hold(organization_id: UUID, idempotency_key: str, sha256: str) -> HoldResult:
+def replayed(hold_id: UUID, job_id: UUID, held: int, *, same: bool) -> HoldResult:
     """The hold that this key made before. Raises IdempotencyKeyReused for another request."""
-    hold = Hold.objects.get(organization_id=organization_id, idempotency_key=idempotency_key)
-    if hold.request_sha256 != sha256:
+    if not same:
         raise IdempotencyKeyReused(
             "This Idempotency-Key was used with another request. Send a new key for a new request.",
-            generation_id=str(hold.job_id),
+            generation_id=str(job_id),
         )
-    return HoldResult(hold.id, hold.amount, created=False, job_id=hold.job_id)
+    return HoldResult(hold_id, held, created=False, job_id=job_id)
+
+
+def budget_reached(facts: dict[str, Any]) -> BudgetReached:
+    """The refusal with the budget's figures and when it opens again."""
+    return BudgetReached(
+        f"The {facts['period']}'s budget of the {facts['scope'].replace('_', ' ')} is "
+        f"{format_usd(facts['limit_microusd'])}; {format_usd(facts['spent_microusd'])} of it is "
+        f"spent or held and {format_usd(facts['required_microusd'])} is needed. "
+        f"Raise it at {settings.PUBLIC_URL}/ under Budgets, or wait for {facts['resets_at']}.",
+        **facts,
+    )
 
 
 def insufficient(organization_id: UUID, amount: int) -> InsufficientBalance:
@@ -181,25 +183,15 @@ def capture_hold(
     Asked again, the recorded outcome is returned. Raises HoldFenced for another attempt's epoch, or
     when the hold was voided.
     """
-    hold = Hold.objects.select_for_update().get(id=hold_id)
-    if hold.state == HoldState.CAPTURED and hold.lease_epoch == lease_epoch:
-        return CaptureResult(hold.captured, already=True)
-    if hold.state != HoldState.OPEN or hold.lease_epoch != lease_epoch:
-        raise HoldFenced(f"hold {hold_id} is {hold.state} at epoch {hold.lease_epoch}")
-    charged = hold.per_image * delivered_images
-    hold.state, hold.captured, hold.resolved_at = HoldState.CAPTURED, charged, at
-    hold.save(update_fields=["state", "captured", "resolved_at"])
-    if charged:
-        book(
-            kind="capture",
-            external_reference=str(hold.id),
-            organization_id=hold.organization_id,
-            legs=[Leg("wallet", -charged, hold.organization_id), Leg("revenue", charged)],
-            event_at=at,
-            facts={"job": str(hold.job_id), "images": delivered_images},
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM billing_capture_hold(%s, %s, %s, %s)",
+            [hold_id, delivered_images, lease_epoch, at],
         )
-    move_wallet(organization_id=hold.organization_id, posted=-charged, held=-hold.amount)
-    return CaptureResult(charged, already=False)
+        outcome, charged = cursor.fetchone()
+    if outcome == "fenced":
+        raise HoldFenced(f"hold {hold_id} belongs to another attempt or is resolved")
+    return CaptureResult(charged, already=outcome == "already")
 
 
 @transaction.atomic
@@ -216,11 +208,10 @@ def expire_hold(*, hold_id: UUID, at: datetime) -> bool:
 
 def release(hold_id: UUID, state: HoldState, reason: str, at: datetime) -> bool:
     """Resolve an open hold without legs: pending amounts never enter the journal."""
-    hold = Hold.objects.select_for_update().get(id=hold_id)
-    if hold.state != HoldState.OPEN:
-        return False
-    hold.state, hold.reason, hold.resolved_at = state, reason[:64], at
-    hold.save(update_fields=["state", "reason", "resolved_at"])
-    if hold.amount:
-        move_wallet(organization_id=hold.organization_id, held=-hold.amount)
-    return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT billing_release_hold(%s, %s, %s, %s)",
+            [hold_id, state.value, reason[:64], at],
+        )
+        (released,) = cursor.fetchone()
+    return bool(released)

@@ -21,5 +21,7 @@ class Balance:
 
 def balance_of(organization_id: UUID) -> Balance:
     """The balance now; an organization without a wallet has zero."""
-    row = Wallet.objects.filter(organization_id=organization_id).values_list("posted", "held").first()
+    row = (
+        Wallet.objects.filter(organization_id=organization_id).values_list("posted", "held").first()
+    )
     return Balance(*row) if row else Balance(0, 0)

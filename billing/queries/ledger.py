@@ -23,9 +23,7 @@ def lines_of_job(job_id: UUID) -> list[JobLine]:
     hold = Hold.objects.filter(job_id=job_id).first()
     if hold is None:
         return []
-    lines = [
-        JobLine(hold.created_at, "hold", hold.amount, f"{format_usd(hold.amount)} set aside")
-    ]
+    lines = [JobLine(hold.created_at, "hold", hold.amount, f"{format_usd(hold.amount)} set aside")]
     if hold.resolved_at is None:
         return lines
     if hold.captured:

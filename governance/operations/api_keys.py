@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from governance.kernel.actors import Actor
@@ -125,6 +125,10 @@ def authenticate(*, secret: str, at: datetime, ip: str | None, client: str) -> C
 @transaction.atomic
 def revoke_api_key(*, key_id: UUID, organization_id: UUID, actor: Actor, at: datetime) -> ApiKey:
     """Revoke a key at once. Asked again, the first revocation stands."""
+    with connection.cursor() as cursor:
+        # Holds take this lock shared while they read the key: a hold that has seen the key alive has
+        # committed before the revocation does, and none comes after it.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 4711))", [str(key_id)])
     key = ApiKey.objects.select_for_update().get(id=key_id, organization_id=organization_id)
     if key.revoked_at is None:
         key.revoked_at = at

@@ -1,7 +1,7 @@
 """Drive a running stack with the unmodified openai SDK, as its first user would.
 
     make up                                      (in another terminal)
-    python tests/journeys/first_image.py URL API_KEY
+    python tests/journeys/first_image.py URL API_KEY [step ...]
 
 Walks: an image that passes, a prompt that is blocked, an engine killed in the middle of a job (finished
 by the next engine, charged once), an empty wallet, a revoked key. Prints one line per step; exit status
@@ -205,7 +205,10 @@ def main() -> int:
         journey.an_empty_wallet,
         journey.a_revoked_key,
     ]
+    chosen = set(sys.argv[3:])
     for step in steps:
+        if chosen and step.__name__ not in chosen:
+            continue
         started = time.monotonic()
         name = step.__name__.replace("_", " ")
         try:
