@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from billing.queries.balances import balance_of
 from django.utils.timezone import now
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -10,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from billing.queries.balances import balance_of
 from governance.queries.releases import active_releases
 from inference.api.generations import caller_of
 

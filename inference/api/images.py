@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.timezone import now
 from django.views.decorators.csrf import csrf_exempt
@@ -126,11 +127,17 @@ def waiting(view: type[APIView]) -> Callable[[HttpRequest], Awaitable[HttpRespon
 def rendered(
     admit: Callable[..., HttpResponseBase], request: HttpRequest, kwargs: dict[str, Any]
 ) -> HttpResponseBase:
-    """Run the admission and render its reply on this thread."""
-    response = admit(request, **kwargs)
-    if hasattr(response, "render"):
-        response.render()
-    return response
+    """Run the admission and render its reply on this thread.
+
+    The connection goes back to the pool before the wait begins: hundreds may wait at once.
+    """
+    try:
+        response = admit(request, **kwargs)
+        if hasattr(response, "render"):
+            response.render()
+        return response
+    finally:
+        connections.close_all()
 
 
 def reply(request: HttpRequest, pending: Pending) -> HttpResponse:

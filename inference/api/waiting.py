@@ -6,6 +6,7 @@ wait in one web process.
 
 import asyncio
 import contextlib
+import contextvars
 import json
 import logging
 import weakref
@@ -17,7 +18,7 @@ from uuid import UUID
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import connections
 
 from inference.operations.bell import CHANNEL_PREFIX
 from inference.queries.generations import final_among
@@ -34,8 +35,9 @@ class Hub:
 
     def __init__(self) -> None:
         self.waiters: dict[UUID, set[asyncio.Queue[Event]]] = defaultdict(set)
-        self.listening = asyncio.create_task(self._listen())
-        self.looking = asyncio.create_task(self._look())
+        # Contexts of their own: these tasks outlive the request that happens to start them.
+        self.listening = asyncio.create_task(self._listen(), context=contextvars.Context())
+        self.looking = asyncio.create_task(self._look(), context=contextvars.Context())
 
     @contextlib.asynccontextmanager
     async def waiter(self, generation_id: UUID) -> AsyncIterator["asyncio.Queue[Event]"]:
@@ -78,7 +80,7 @@ class Hub:
             if not self.waiters:
                 continue
             try:
-                for generation_id in await sync_to_async(look)(list(self.waiters)):
+                for generation_id in await in_thread(list(self.waiters)):
                     self.tell(generation_id, {"event": "final"})
             except Exception:
                 # Whatever happens to one look, the waiters need the next one.
@@ -86,9 +88,14 @@ class Hub:
 
 
 def look(generation_ids: list[UUID]) -> set[UUID]:
-    """Which of these are final; runs on a worker thread with its own connection."""
-    close_old_connections()
-    return final_among(generation_ids)
+    """Which of these are final. Gives its connection back, so that waiting never holds one."""
+    try:
+        return final_among(generation_ids)
+    finally:
+        connections.close_all()
+
+
+in_thread = sync_to_async(look, thread_sensitive=False)
 
 
 _hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()
@@ -105,7 +112,7 @@ def hub() -> Hub:
 async def wait_until_final(generation_id: UUID, *, timeout_s: float) -> bool:
     """Wait until nothing more will happen to it; False when ``timeout_s`` passed first."""
     async with hub().waiter(generation_id) as mailbox:
-        if await sync_to_async(look)([generation_id]):
+        if generation_id in await in_thread([generation_id]):
             return True
         try:
             async with asyncio.timeout(timeout_s):
