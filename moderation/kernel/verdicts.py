@@ -40,6 +40,7 @@ class Subject:
     job_id: UUID
     attempt: int = 0
     index: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,50 @@
 """The acceptable-use gate's records."""
 
+from moderation.models.appeals import Appeal, Removal, UserReport
+from moderation.models.banks import HashEntry
+from moderation.models.cases import (
+    CaseKind,
+    CaseState,
+    Finding,
+    Judgement,
+    ReviewCase,
+    Reviewer,
+    ReviewerRole,
+)
 from moderation.models.decisions import Decision, VerdictRow
+from moderation.models.evidence import Evidence, PreservationHold, RetentionClass, VaultKey
+from moderation.models.policies import (
+    ActivationProposal,
+    Policy,
+    PolicyActivation,
+    PolicyMeasure,
+    ShadowDecision,
+)
+from moderation.models.strikes import Overturn, Strike
 
-__all__ = ["Decision", "VerdictRow"]
+__all__ = [
+    "ActivationProposal",
+    "Appeal",
+    "CaseKind",
+    "CaseState",
+    "Decision",
+    "Evidence",
+    "Finding",
+    "HashEntry",
+    "Judgement",
+    "Overturn",
+    "Policy",
+    "PolicyActivation",
+    "PolicyMeasure",
+    "PreservationHold",
+    "Removal",
+    "RetentionClass",
+    "ReviewCase",
+    "Reviewer",
+    "ReviewerRole",
+    "ShadowDecision",
+    "Strike",
+    "UserReport",
+    "VaultKey",
+    "VerdictRow",
+]

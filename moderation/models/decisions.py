@@ -42,6 +42,8 @@ class Decision(models.Model):
     outcome = models.CharField(max_length=16)
     item = models.CharField(max_length=16, blank=True)
     reason = models.TextField(blank=True)
+    # A 64-bit similarity hash of a prompt: near-duplicates of refused prompts show, the text does not.
+    simhash = models.BigIntegerField(null=True)
     complete = models.BooleanField()
     automated = models.BooleanField(default=True)
     actor_kind = models.CharField(max_length=16)

@@ -7,7 +7,7 @@ from typing import Literal
 from moderation.classifiers.deadline import within
 from moderation.classifiers.registry import load
 from moderation.kernel.bundles import Bundle, Required
-from moderation.queries.policies import active_bundle, keep_at_hand
+from moderation.queries.policies import active_bundle, bundle_at_hand, keep_at_hand
 
 Part = Literal["web", "engine"]
 STAGES: dict[Part, str] = {"web": "input", "engine": "output"}
@@ -28,15 +28,16 @@ def self_test(part: Part) -> str:
     ``web`` is the text stage, ``engine`` the image stage. Returns a line for people; raises
     GateNotReady with a sentence that names the classifier. The engine calls it before its first job.
     """
-    bundle = _bundle()
-    keep_at_hand(bundle)
+    bundle = _bundle(part)
+    if part == "web":
+        keep_at_hand(bundle, live=True)
     lines = [_test_one(required) for required in bundle.required(STAGES[part])]
     return f"policy {bundle.version} {bundle.hash[:12]}: " + "; ".join(lines)
 
 
 def probe(part: Part) -> str:
     """``self_test`` for the health page, its success remembered for 30 s under the same policy."""
-    key = (part, _bundle().hash)
+    key = (part, _bundle(part).hash)
     with _lock:
         at, line = _passed.get(key, (-FRESH_FOR_S, ""))
         if time.monotonic() - at < FRESH_FOR_S:
@@ -57,8 +58,9 @@ def _test_one(required: Required) -> str:
     return f"{required.name} {required.version} ({found})"
 
 
-def _bundle() -> Bundle:
+def _bundle(part: Part) -> Bundle:
+    """Web asks the database; the engine has none and takes what lies on its machine."""
     try:
-        return active_bundle()
+        return active_bundle() if part == "web" else bundle_at_hand()
     except Exception as failure:
         raise GateNotReady(f"The content policy cannot be read: {failure}") from failure

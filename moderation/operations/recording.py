@@ -13,9 +13,12 @@ from governance.operations import audit
 from moderation.kernel.outcomes import worst
 from moderation.kernel.passes import ScreenedPrompt
 from moderation.kernel.verdicts import Verdict, verdict_from_json
-from moderation.models import Decision, VerdictRow
+from moderation.models import Decision, ShadowDecision, VerdictRow
+from moderation.operations.cases import case_for_decision
 from moderation.operations.refusals import GateRefusal
 from moderation.operations.stages import GateUnavailable
+from moderation.operations.standing import strike_for
+from moderation.operations.vault import keep_evidence
 
 Screened = ScreenedPrompt | GateRefusal | GateUnavailable
 
@@ -25,7 +28,15 @@ def record_prompt_decision(
 ) -> None:
     """Append the decision on a prompt: inside the caller's transaction for an allowed prompt,
     alone for a refused one. Called twice for one screening, the first rows stand."""
-    _record(screened.verdicts, job_id=job_id, organization_id=organization_id, actor=actor, at=at)
+    text = screened.text if isinstance(screened, GateRefusal) else ""
+    _record(
+        screened.verdicts,
+        job_id=job_id,
+        organization_id=organization_id,
+        actor=actor,
+        at=at,
+        text=text,
+    )
 
 
 def record_image_decisions(
@@ -51,16 +62,65 @@ def _record(
     organization_id: UUID,
     actor: Actor,
     at: datetime,
+    text: str = "",
 ) -> None:
     ordered = sorted(verdicts, key=lambda each: each.decision_id)
     for decision_id, group in groupby(ordered, key=lambda each: each.decision_id):
         if not Decision.objects.filter(id=decision_id).exists():
-            _append(list(group), job_id, organization_id, actor, at)
+            together = list(group)
+            decision = _append(together, job_id, organization_id, actor, at)
+            _note_trial(decision, together[0])
+            if decision.outcome not in {"allow", "label"}:
+                _follow_up(decision, text, actor)
+
+
+def _note_trial(decision: Decision, first: Verdict) -> None:
+    """What a shadow policy would have decided, beside the decision that counts."""
+    trial = first.facts.get("shadow")
+    if trial and trial["outcome"]:
+        ShadowDecision.objects.create(
+            decision_id=decision.id,
+            policy_hash=trial["policy"],
+            live_outcome=decision.outcome,
+            shadow_outcome=trial["outcome"],
+            item=trial["item"],
+            at=decision.at,
+        )
+
+
+def _follow_up(decision: Decision, text: str, actor: Actor) -> None:
+    """A refusal's audit entry, sealed evidence, strike and, where a person must look, its case."""
+    audit.record(
+        act=f"{decision.subject_kind}.withheld",
+        actor=actor,
+        organization_id=decision.organization_id,
+        subject_kind="decision",
+        subject_id=decision.id,
+        facts={
+            "job": str(decision.job_id),
+            "stage": decision.stage,
+            "outcome": decision.outcome,
+            "item": decision.item,
+            "policy": decision.policy_hash,
+            "complete": decision.complete,
+        },
+    )
+    if text:
+        keep_evidence(
+            plain=text.encode(),
+            kind="prompt",
+            decision_id=decision.id,
+            organization_id=decision.organization_id,
+            item=decision.item,
+            at=decision.at,
+        )
+    strike_for(decision)
+    case_for_decision(decision)
 
 
 def _append(
     verdicts: list[Verdict], job_id: UUID, organization_id: UUID, actor: Actor, at: datetime
-) -> None:
+) -> Decision:
     decision = Decision.objects.create(
         **_decision_fields(verdicts),
         job_id=job_id,
@@ -70,22 +130,7 @@ def _append(
         at=at,
     )
     VerdictRow.objects.bulk_create(_verdict_row(each, decision) for each in verdicts)
-    if decision.outcome not in {"allow", "label"}:
-        audit.record(
-            act=f"{decision.subject_kind}.withheld",
-            actor=actor,
-            organization_id=organization_id,
-            subject_kind="decision",
-            subject_id=decision.id,
-            facts={
-                "job": str(job_id),
-                "stage": decision.stage,
-                "outcome": decision.outcome,
-                "item": decision.item,
-                "policy": decision.policy_hash,
-                "complete": decision.complete,
-            },
-        )
+    return decision
 
 
 def _decision_fields(verdicts: list[Verdict]) -> dict[str, object]:
@@ -104,6 +149,7 @@ def _decision_fields(verdicts: list[Verdict]) -> dict[str, object]:
         "outcome": str(outcome),
         "item": deciding.item,
         "reason": deciding.reason,
+        "simhash": first.facts.get("simhash"),
         "complete": all(each.status == "done" for each in verdicts),
     }
 

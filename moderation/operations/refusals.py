@@ -17,7 +17,9 @@ class GateRefusal(DomainError):
     status = 400
     openai_type = "image_generation_user_error"
 
-    def __init__(self, result: StageResult, *, bundle: Bundle, stage: str) -> None:
+    def __init__(self, result: StageResult, *, bundle: Bundle, stage: str, text: str = "") -> None:
+        # The refused prompt, for the evidence vault alone; it is in no fact and no log.
+        self.text = text
         self.verdicts: tuple[Verdict, ...] = result.verdicts
         self.decision_id: UUID = result.decision_id
         items = result.items

@@ -18,6 +18,7 @@ from moderation.kernel.bundles import Bundle, BundleInvalid, Required
 from moderation.kernel.passes import ReleasedImage, ScreenedPrompt
 from moderation.kernel.receipts import ReceiptInvalid
 from moderation.kernel.verdicts import Reading, Subject
+from moderation.operations.overturns import with_allowance
 from moderation.operations.recording import record_image_decisions
 from moderation.operations.refusals import ImageBlocked, ImageHeld
 from moderation.operations.screening import verify_prompt_receipt
@@ -74,6 +75,7 @@ def release_image(
     result = _judge(
         picture, bundle, Subject("image", _pixels_sha256(picture), job_id, attempt, index)
     )
+    result = with_allowance(result, allowed=prompt.receipt.get("allowed_pixels", ()))
     _raise_unless_allowed(result, bundle)
     data = encode(picture)
     check_encoding(data, picture)

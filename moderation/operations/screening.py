@@ -14,11 +14,14 @@ from moderation.kernel import passes, receipts
 from moderation.kernel.bundles import Bundle, BundleInvalid, Required
 from moderation.kernel.passes import Policy, ScreenedPrompt
 from moderation.kernel.receipts import ReceiptInvalid
+from moderation.kernel.similarity import simhash
 from moderation.kernel.verdicts import Reading, Subject
+from moderation.operations.judging import with_shadow
+from moderation.operations.overturns import allowed_after_all, allowed_pictures, with_allowance
 from moderation.operations.recording import record_prompt_decision
 from moderation.operations.refusals import GateRefusal, PromptBlocked, PromptHeld
 from moderation.operations.stages import GateUnavailable, StageResult, run_stage
-from moderation.queries.policies import active_bundle
+from moderation.queries.policies import InForce, in_force
 
 __all__ = [
     "GateRefusal",
@@ -44,15 +47,20 @@ def screen_prompt(
     text is no Unicode), and GateUnavailable, which may be retried: no answer is never an allowance.
     """
     digest = _text_sha256(text)
-    bundle = _active()
+    policies = _in_force()
+    bundle = policies.for_job(subject)
 
     def ask(required: Required) -> Reading:
         return load_text(required).read_text(text, sha256=digest)
 
-    result = run_stage(
-        bundle=bundle, stage="input", subject=Subject(kind, digest, subject), ask=ask
-    )
-    _raise_unless_allowed(result, bundle)
+    about = Subject(kind, digest, subject, facts={"simhash": simhash(text)})
+    result = run_stage(bundle=bundle, stage="input", subject=about, ask=ask)
+    result = with_shadow(result, policies.shadow)
+    if not result.outcome.passes and allowed_after_all(
+        sha256=digest, organization_id=organization_id, kind=kind, at=at
+    ):
+        result = with_allowance(result, allowed=[digest])
+    _raise_unless_allowed(result, bundle, text)
     receipt = receipts.sign(
         {
             "v": 1,
@@ -64,6 +72,7 @@ def screen_prompt(
             "decision": str(result.decision_id),
             "outcome": str(result.outcome),
             "verdicts": [verdict.as_evidence() for verdict in result.verdicts],
+            "allowed_pixels": allowed_pictures(organization_id=organization_id, at=at),
             "at": at.isoformat(),
         },
         key=settings.RECEIPT_KEY,
@@ -110,16 +119,16 @@ def verify_prompt_receipt(*, text: str, receipt: Mapping[str, Any], job_id: UUID
         raise ReceiptInvalid("The receipt does not allow this prompt.")
 
 
-def _active() -> Bundle:
+def _in_force() -> InForce:
     try:
-        return active_bundle()
+        return in_force()
     except BundleInvalid as failure:
         raise GateUnavailable(f"The content policy cannot be read: {failure}") from failure
 
 
-def _raise_unless_allowed(result: StageResult, bundle: Bundle) -> None:
+def _raise_unless_allowed(result: StageResult, bundle: Bundle, text: str) -> None:
     if result.refused:
-        raise PromptBlocked(result, bundle=bundle, stage="input")
+        raise PromptBlocked(result, bundle=bundle, stage="input", text=text)
     if result.failures:
         names = ", ".join(verdict.detector for verdict in result.failures)
         raise GateUnavailable(
@@ -129,7 +138,7 @@ def _raise_unless_allowed(result: StageResult, bundle: Bundle) -> None:
             stage="input",
         )
     if not result.outcome.passes:
-        raise PromptHeld(result, bundle=bundle, stage="input")
+        raise PromptHeld(result, bundle=bundle, stage="input", text=text)
 
 
 def _text_sha256(text: str) -> str:

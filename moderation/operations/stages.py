@@ -120,7 +120,7 @@ def _ask_one(
         scores={label: round(float(score), 6) for label, score in reading.scores.items()},
         thresholds={**reading.thresholds, **_thresholds(required)},
         latency_ms=_since(started),
-        facts=dict(reading.facts),
+        facts={**subject.facts, **reading.facts, "floor": str(reading.outcome)},
     )
 
 
@@ -148,6 +148,7 @@ def _blank(
         thresholds=_thresholds(required),
         latency_ms=latency_ms,
         error=error,
+        facts=dict(subject.facts),
     )
 
 

@@ -15,7 +15,7 @@ RELEASE, SCREENING = "operations/release.py", "operations/screening.py"
 # What is taken out: file, text that stands there, text in its place.
 THE_GATE_CALL = [
     (RELEASE, "    _raise_unless_allowed(result, bundle)\n    data", "    data"),
-    (SCREENING, "    _raise_unless_allowed(result, bundle)\n    receipt", "    receipt"),
+    (SCREENING, "    _raise_unless_allowed(result, bundle, text)\n    receipt", "    receipt"),
 ]
 EACH_PART = [
     (

@@ -12,7 +12,9 @@ from moderation.operations.readiness import GateNotReady, probe, self_test
 from tests.moderation import fakes
 
 
-def test_the_shipped_gate_passes_its_own_canaries_at_both_stages():
+def test_the_shipped_gate_passes_its_own_canaries_at_both_stages(settings, tmp_path):
+    settings.LICET_HOME = tmp_path
+    settings.MODERATION_POLICY = str(bundles.DEFAULT)
     registry.forget()
 
     assert "licet-text-gate" in self_test("web")

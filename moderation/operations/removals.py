@@ -1,0 +1,113 @@
+"""Taking delivered images away, within 48 hours of the request."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from governance.kernel.actors import Actor
+from governance.kernel.errors import DomainError, NotFound
+from governance.kernel.registry import Registry
+from governance.operations import audit
+from moderation.models import HashEntry, Removal, UserReport
+
+CLOCK = timedelta(hours=48)
+
+Eraser = Callable[[UUID, int, str, datetime], None]
+# Who stores images registers here how one is taken away: (job, index, reason, at). Idempotent.
+erasers: Registry[Eraser] = Registry("image eraser")
+
+
+class NothingErases(DomainError):
+    """No part of the house has said how an image is taken away: a fault of the set-up."""
+
+    code = "no_image_eraser"
+    title = "Images cannot be removed here"
+    status = 503
+
+
+@transaction.atomic
+def request_removal(
+    *,
+    job_id: UUID,
+    index: int,
+    sha256: str,
+    organization_id: UUID,
+    item: str,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    report: UserReport | None = None,
+) -> Removal:
+    """Start the 48-hour clock for one image. Asked again while it runs, the first clock stands."""
+    removal, created = Removal.objects.get_or_create(
+        job_id=job_id,
+        index=index,
+        state="open",
+        defaults={
+            "organization_id": organization_id,
+            "sha256": sha256,
+            "item": item,
+            "reason": reason,
+            "report": report,
+            "requested_at": at,
+            "due_at": at + CLOCK,
+        },
+    )
+    if created:
+        _audit("removal.requested", removal, actor, due=removal.due_at.isoformat())
+    return removal
+
+
+@transaction.atomic
+def remove_image(*, removal_id: UUID, actor: Actor, at: datetime) -> Removal:
+    """Take the image away everywhere and remember its hash, so that it does not come back.
+
+    Raises NotFound (no open removal of that id) and NothingErases.
+    """
+    removal = _open(removal_id)
+    if not erasers.all():
+        raise NothingErases("No image store is registered with moderation.")
+    for erase in erasers.all():
+        erase(removal.job_id, removal.index, removal.reason, at)
+    HashEntry.objects.get_or_create(
+        bank="removals",
+        sha256=removal.sha256,
+        pdq="",
+        defaults={"source": f"removal {removal.id}", "added_at": at, "added_by": actor.label},
+    )
+    return _close(removal, "removed", actor, at)
+
+
+@transaction.atomic
+def reject_removal(*, removal_id: UUID, reason: str, actor: Actor, at: datetime) -> Removal:
+    """Leave the image: the request was wrong. Raises NotFound."""
+    removal = _open(removal_id)
+    removal.reason = f"{removal.reason}\nRejected: {reason}"
+    return _close(removal, "rejected", actor, at)
+
+
+def _open(removal_id: UUID) -> Removal:
+    removal = Removal.objects.select_for_update().filter(id=removal_id, state="open").first()
+    if removal is None:
+        raise NotFound("There is no open removal of that id.")
+    return removal
+
+
+def _close(removal: Removal, state: str, actor: Actor, at: datetime) -> Removal:
+    removal.state, removal.closed_at, removal.closed_by = state, at, actor.label or actor.id
+    removal.save(update_fields=["state", "closed_at", "closed_by", "reason"])
+    _audit(f"removal.{state}", removal, actor, late=str(at > removal.due_at))
+    return removal
+
+
+def _audit(act: str, removal: Removal, actor: Actor, **facts: str) -> None:
+    audit.record(
+        act=act,
+        actor=actor,
+        organization_id=removal.organization_id,
+        subject_kind="removal",
+        subject_id=removal.id,
+        facts={"job": str(removal.job_id), "index": removal.index, "item": removal.item, **facts},
+    )
