@@ -34,9 +34,8 @@ def server_account() -> Account | None:
     if os.geteuid() != 0:
         return None
     found = find_account()
-    if found is None:
-        complaint = add_account()
-        found = find_account()
+    complaint = add_account() if found is None else ""
+    found = found or find_account()
     if found is None:
         raise StackError(
             f"PostgreSQL refuses to run as root and no system user could be made for it ({complaint}).",

@@ -100,9 +100,9 @@ def existing_uv() -> Path | None:
 def create(uv: Path | None) -> None:
     """Make an empty environment with the Python that runs this. Raises Unable."""
     tell(f"creating {VENV.name} with Python {sys.version.split()[0]}")
-    way = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV]
-    if uv is None:
-        way = [sys.executable, "-m", "venv", "--clear", VENV]
+    way = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    if uv is not None:
+        way = [str(uv), "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]
     done = subprocess.run(way, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         complaint = " ".join((done.stderr + done.stdout).split())[:300]
@@ -161,22 +161,26 @@ def install(uv: Path) -> None:
     run(install_command(uv))
 
 
-def run(command: list[object]) -> None:
+def run(command: list[str]) -> None:
     """Run to the end, saying every 10 s that it still works where no terminal shows it."""
     began = time.monotonic()
-    process = subprocess.Popen([str(part) for part in command])  # noqa: S603
-    while True:
-        try:
-            code = process.wait(HEARTBEAT_S)
-            break
-        except subprocess.TimeoutExpired:
-            if not sys.stderr.isatty():
-                tell(f"still installing, {time.monotonic() - began:.0f} s")
+    process = subprocess.Popen(command)  # noqa: S603
+    while (code := wait_a_while(process)) is None:
+        if not sys.stderr.isatty():
+            tell(f"still installing, {time.monotonic() - began:.0f} s")
     if code != 0:
         raise Unable(
             "The packages could not be installed (the reason stands above). Check the network and the "
             "free disk space, then run the same command again: it goes on from there."
         )
+
+
+def wait_a_while(process: "subprocess.Popen[bytes]") -> int | None:
+    """The exit code, or None when it still runs after 10 s."""
+    try:
+        return process.wait(HEARTBEAT_S)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def tell(text: str) -> None:

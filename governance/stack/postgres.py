@@ -68,7 +68,9 @@ class Postgres:
         stop_leftover(data)
         private_folder(data, self.account)
         private_folder(self.socket_folder(), self.account)
-        (data / "postmaster.opts").unlink(missing_ok=True)
+        for left in (SOCKET_NAME, f"{SOCKET_NAME}.lock"):
+            # Nobody serves this folder any more: a lock that still names a number would mislead.
+            (self.socket_folder() / left).unlink(missing_ok=True)
         options = (*COMMON, *self.settings, f"unix_socket_directories={self.socket_folder()}")
         command = [str(programs / "postgres"), "-D", str(data)]
         for option in options:
@@ -255,7 +257,7 @@ def await_backends(data: Path) -> None:
 def is_backend(process: psutil.Process, data: Path) -> bool:
     """Whether this is a PostgreSQL process that works in this folder."""
     try:
-        return process.name() == "postgres" and process.cwd() == str(data)
+        return (str(process.name()), str(process.cwd())) == ("postgres", str(data))
     except psutil.Error:
         return False
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 
@@ -55,8 +56,16 @@ def start(
         )
 
 
-def identity(user: int | None) -> dict[str, object]:
-    """Popen's arguments to run as another user with no further groups; empty for our own."""
+class Identity(TypedDict, total=False):
+    """Popen's arguments to run as another user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity(user: int | None) -> Identity:
+    """Run as another user with no further groups; empty for our own."""
     return {} if user is None else {"user": user, "group": user_group(user), "extra_groups": []}
 
 
@@ -97,8 +106,8 @@ class Footprint:
         """Whether that same process still runs (a zombie does not)."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < SAME_START_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            same = abs(float(process.create_time()) - self.started) < SAME_START_S
+            return same and str(process.status()) != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
