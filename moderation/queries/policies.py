@@ -90,7 +90,8 @@ def _latest(mode: str) -> PolicyActivation | None:
     if latest is None or mode == "live":
         return latest
     ended = found.filter(mode__in=("end", "live")).first()
-    return None if ended is not None and ended.at >= latest.at else latest
+    over = ended is not None and (ended.at, ended.id) > (latest.at, latest.id)
+    return None if over else latest
 
 
 def policy_bundle(policy: Policy) -> Bundle:

@@ -172,7 +172,7 @@ def test_no_damage_to_a_file_crashes_the_reader(kind, draws):
     try:
         read_header(bytes(data[:cut]) if cut % 2 else bytes(data))
     except MediaRefused as refusal:
-        assert refusal.code.startswith("media_")
+        assert refusal.code.startswith("media_")  # noqa: PT017 (not every damage is seen)
 
 
 @settings(max_examples=200)
