@@ -59,9 +59,9 @@ lint-migrations:
 lint-settings:
 	@$(PY) manage.py settings --check
 
-lock: venv ## resolve requirements.lock anew from pyproject.toml
-	@echo uv | $(PY) -m uv pip compile pyproject.toml - --quiet --upgrade --universal --generate-hashes \
+lock: venv ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade for newer versions)
+	@echo uv | $(PY) -m uv pip compile pyproject.toml - --quiet --universal --generate-hashes \
 	  --python-version 3.11 --extra engine --extra dev --no-header --no-annotate --no-emit-index-url \
-	  --output-file requirements.lock
+	  --output-file requirements.lock $(ARGS)
 
 .PHONY: help up reset venv test test-slow lint lock $(LINT)

@@ -120,16 +120,8 @@ def bootstrap_uv() -> Path:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
         only_uv.write(block.group() + "\n")
         only_uv.flush()
-        pip = [
-            PYTHON,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-        ]
-        run([*pip, "--require-hashes", "--requirement", only_uv.name])
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+        run([str(PYTHON), "-m", "pip", "install", *quiet, "--requirement", only_uv.name])
     return VENV / "bin" / "uv"
 
 
