@@ -1,8 +1,9 @@
 """Addresses of the governance API."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from governance.api import documents, health
+from governance.api.scim.views import scim
 
 urlpatterns = [
     path("healthz", health.healthz),
@@ -10,5 +11,6 @@ urlpatterns = [
     path("LICENSE-MODEL", documents.current_document, {"kind": "licence"}, name="licence-text"),
     path("NOTICE", documents.current_document, {"kind": "notice"}, name="notice-text"),
     path("policy", documents.current_document, {"kind": "policy"}, name="policy-text"),
+    re_path(r"^scim/v2(?:/(?P<path>.*))?$", scim, name="scim"),
     path("terms/<str:label>/<str:kind>", documents.document_of_version, name="terms-text"),
 ]

@@ -11,6 +11,7 @@ from governance.models.contracts import (
     KillSwitch,
     TerminationNotice,
 )
+from governance.models.directory import DirectoryResource, DirectoryToken, IdentityProvider
 from governance.models.organizations import ControlGroup, Membership, Organization, Project, Role
 from governance.models.people import LoginLink, User
 from governance.models.releases import (
@@ -35,8 +36,11 @@ __all__ = [
     "ControlGroup",
     "DeniedFile",
     "Destruction",
+    "DirectoryResource",
+    "DirectoryToken",
     "DocumentKind",
     "EnterpriseContract",
+    "IdentityProvider",
     "Invitation",
     "KillSwitch",
     "LoginLink",
