@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models.signals import post_migrate
 
-from governance.kernel.registry import HealthCheck, health_checks
+from governance.kernel.registry import HealthCheck, NavigationItem, health_checks, navigation
 
 
 class GovernanceConfig(AppConfig):
@@ -21,6 +21,10 @@ class GovernanceConfig(AppConfig):
         """Called once per process by Django."""
         # Tasks that are sent from any process belong to this application and its broker.
         import_module("governance.celery")
+        navigation.register(
+            "operator",
+            NavigationItem("Compliance", "operator", "shield", 0, per_organization=False),
+        )
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
         post_migrate.connect(keep_first_terms, sender=self)

@@ -5,4 +5,6 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("governance.api.urls")),
     path("", include("inference.api.urls")),
+    path("", include("governance.portal.urls")),
+    path("", include("inference.portal.urls")),
 ]

@@ -5,7 +5,12 @@ from datetime import timedelta
 from django.apps import AppConfig
 from django.utils.timezone import now
 
-from governance.kernel.registry import HealthCheck, health_checks
+from governance.kernel.registry import (
+    HealthCheck,
+    NavigationItem,
+    health_checks,
+    navigation,
+)
 
 SEEN_WITHIN = timedelta(seconds=30)
 
@@ -19,10 +24,13 @@ class InferenceConfig(AppConfig):
         """Called once per process by Django."""
         health_checks.register("engine", HealthCheck("engine", probe_engine))
         from billing.operations.resolution import register_job_states
-
         from inference.queries.generations import states_of
 
         register_job_states(states_of)
+        navigation.register("organization", NavigationItem("Overview", "organization", "home", 10))
+        navigation.register(
+            "generations", NavigationItem("Generations", "generation-list", "image", 20)
+        )
 
 
 def probe_engine() -> str:

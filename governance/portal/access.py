@@ -1,0 +1,49 @@
+"""Who may open which page: members their own organizations, staff all, strangers none."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponseBase
+
+from governance.kernel.errors import NotFound
+from governance.models import Organization
+from governance.queries.organizations import organization_by_slug
+from governance.queries.permissions import Permission, permissions_of
+
+View = Callable[..., HttpResponseBase]
+
+
+def organization_page(permission: Permission = Permission.VIEW) -> Callable[[View], View]:
+    """A page under /o/<slug>/: the view gets the organization, or the reader gets a 404.
+
+    A missing permission is a 404 as well, so that nobody learns what exists.
+    """
+
+    def decorate(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
+            organization = visible_organization(request, slug, permission)
+            request.organization = organization  # type: ignore[attr-defined]
+            return view(request, organization, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def visible_organization(
+    request: HttpRequest, slug: str, permission: Permission = Permission.VIEW
+) -> Organization:
+    """The organization, if this person has the permission there. Raises Http404."""
+    try:
+        organization = organization_by_slug(slug)
+    except NotFound as error:
+        raise Http404 from error
+    granted = permissions_of(request.user, organization.id)  # type: ignore[arg-type]
+    if permission not in granted:
+        raise Http404
+    request.permissions = granted  # type: ignore[attr-defined]
+    return organization

@@ -1,0 +1,87 @@
+"""Signing in and out, the way home, and the operator's first page."""
+
+from django.contrib.auth import login, logout
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.timezone import now
+from django.views.decorators.http import require_http_methods, require_POST
+
+from governance.api.authentication import client_ip
+from governance.operations.login_links import LoginLinkSpent, redeem_login_link
+from governance.queries.audit import latest_entries
+from governance.queries.organizations import all_organizations, organizations_of_person
+from governance.queries.standing import standings
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """The reader's own place: the operator's home, or the first organization."""
+    if request.user.is_staff:  # type: ignore[union-attr]
+        return redirect("operator")
+    own = organizations_of_person(request.user)  # type: ignore[arg-type]
+    if not own:
+        return render(request, "governance/no_organization.html", status=200)
+    return redirect("organization", slug=own[0].slug)
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """How to get in; whoever is in already goes home."""
+    if request.user.is_authenticated:
+        return redirect("home")
+    return render(request, "governance/sign_in.html", {"next": request.GET.get("next", "")})
+
+
+@require_http_methods(["GET", "POST"])
+def login_link(request: HttpRequest, token: str) -> HttpResponse:
+    """A one-time link: looking at it spends nothing, the button does.
+
+    Mail scanners and link previews fetch addresses; they must not use up a person's link.
+    """
+    if request.method == "GET":
+        return render(request, "governance/login_link.html")
+    try:
+        user = redeem_login_link(
+            token=token,
+            actor_ip=client_ip(request),
+            request_id=getattr(request, "request_id", ""),
+            at=now(),
+        )
+    except LoginLinkSpent as error:
+        page = render(request, "governance/login_link_spent.html", {"error": error})
+        page.status_code = LoginLinkSpent.status
+        return page
+    login(request, user, backend=BACKEND)
+    onward = request.GET.get("next", "")
+    safe = url_has_allowed_host_and_scheme(onward, allowed_hosts={request.get_host()})
+    return redirect(onward if safe else "home")
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    return redirect("sign-in")
+
+
+@login_required
+def operator(request: HttpRequest) -> HttpResponse:
+    """The operator's home: every organization, the worst standing first."""
+    if not request.user.is_staff:  # type: ignore[union-attr]
+        raise Http404
+    decided = standings(now())
+    rows = [
+        {"organization": organization, "standing": decided[organization.id]}
+        for organization in all_organizations()
+        if organization.id in decided
+    ]
+    rows.sort(key=lambda row: (-row["standing"].status.severity, row["organization"].name))
+    needing = [row for row in rows if row["standing"].status.severity]
+    return render(
+        request,
+        "governance/operator.html",
+        {"rows": rows, "needing": len(needing), "entries": latest_entries(None)},
+    )

@@ -1,0 +1,21 @@
+"""Addresses of an organization's pages about its generations."""
+
+from django.urls import path
+
+from inference.portal import organization, views
+
+urlpatterns = [
+    path("o/<slug:slug>/", organization.organization_home, name="organization"),
+    path("o/<slug:slug>/generations/", views.generation_list, name="generation-list"),
+    path("o/<slug:slug>/generations.csv", views.generation_csv, name="generation-csv"),
+    path(
+        "o/<slug:slug>/generations/<uuid:generation_id>/",
+        views.generation_page,
+        name="generation-page",
+    ),
+    path(
+        "o/<slug:slug>/generations/<uuid:generation_id>/images/<int:index>",
+        views.generation_image,
+        name="generation-image",
+    ),
+]

@@ -1,0 +1,163 @@
+"""The list of generations, one generation, its pictures."""
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+
+from governance.kernel.errors import DomainError, NotFound
+from governance.models import Organization
+from governance.portal.access import organization_page
+from governance.queries.permissions import Permission
+from inference.models import State
+from inference.operations.storage import read_image
+from inference.portal.timeline import timeline
+from inference.queries.generations import (
+    GenerationDetail,
+    GenerationSummary,
+    artifact_of,
+    generation_of,
+    generations_of,
+)
+
+CSV_ROWS = 1_000
+COLUMNS = (
+    "id", "created_at", "state", "model", "width", "height", "steps", "seed", "images", "key_label",
+    "project", "quoted_microusd", "charged_microusd", "error_code", "prompt",
+)  # fmt: skip
+
+
+def filters_of(request: HttpRequest) -> dict[str, Any]:
+    """What the address asks to be shown."""
+    state = request.GET.get("state", "")
+    return {
+        "state": state if state in State.values else None,
+        "search": request.GET.get("q", "").strip()[:200] or None,
+        "cursor": request.GET.get("after") or None,
+    }
+
+
+@organization_page()
+def generation_list(request: HttpRequest, organization: Organization) -> HttpResponse:
+    """Pictures, newest first."""
+    try:
+        page = generations_of(organization.id, **filters_of(request))
+    except NotFound as error:
+        raise Http404(error.detail) from error
+    kept = request.GET.copy()
+    kept.pop("after", None)
+    return render(
+        request,
+        "inference/generation_list.html",
+        {
+            "page": page,
+            "states": State.choices,
+            "chosen": filters_of(request),
+            "query": kept.urlencode(),
+        },
+    )
+
+
+@organization_page(Permission.EXPORT)
+def generation_csv(request: HttpRequest, organization: Organization) -> StreamingHttpResponse:
+    """The same rows as the list, as CSV, up to a thousand."""
+    page = generations_of(organization.id, **filters_of(request), limit=CSV_ROWS)
+    return StreamingHttpResponse(
+        csv_lines(page.rows),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{organization.slug}.csv"'},
+    )
+
+
+class Echo:
+    """A file that returns what is written to it."""
+
+    def write(self, line: str) -> str:
+        """The line itself."""
+        return line
+
+
+def csv_lines(rows: tuple[GenerationSummary, ...]) -> Iterator[str]:
+    """Header and rows; a cell that a spreadsheet would run as a formula is quoted first."""
+    writer = csv.writer(Echo())
+    yield writer.writerow(COLUMNS)
+    for row in rows:
+        yield writer.writerow([safe_cell(getattr(row, column)) for column in COLUMNS])
+
+
+def safe_cell(value: object) -> object:
+    """``value``, or with an apostrophe before it where it begins like a formula."""
+    text = str(value)
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+
+
+@organization_page()
+def generation_page(
+    request: HttpRequest, organization: Organization, generation_id: UUID
+) -> HttpResponse:
+    """One generation's timeline, cost, gate scores and frozen versions."""
+    try:
+        detail = generation_of(organization.id, generation_id)
+    except NotFound as error:
+        raise Http404(error.detail) from error
+    return render(
+        request,
+        "inference/generation.html",
+        {
+            "detail": detail,
+            "generation": detail.summary,
+            "steps": timeline(detail),
+            "curl": as_curl(detail),
+            "took": (
+                (detail.summary.finished_at - detail.summary.created_at).total_seconds()
+                if detail.summary.finished_at
+                else None
+            ),
+        },
+    )
+
+
+@organization_page(Permission.VIEW_IMAGES)
+def generation_image(
+    request: HttpRequest,  # noqa: ARG001 (a view's signature)
+    organization: Organization,
+    generation_id: UUID,
+    index: int,
+) -> HttpResponse:
+    """A released image for who may see it, checked against its receipt."""
+    try:
+        artifact = artifact_of(organization.id, generation_id, index)
+        data = read_image(artifact)
+    except DomainError as error:
+        raise Http404(error.detail) from error
+    return HttpResponse(
+        data,
+        content_type=artifact.media_type,
+        headers={"Cache-Control": "private, max-age=86400", "ETag": f'"{artifact.sha256}"'},
+    )
+
+
+def as_curl(detail: GenerationDetail) -> str:
+    """The request that makes the same picture again."""
+    summary = detail.summary
+    body = json.dumps(
+        {
+            "model": summary.model,
+            "prompt": summary.prompt,
+            "size": f"{summary.width}x{summary.height}",
+            "steps": summary.steps,
+            "seed": summary.seed,
+            "n": summary.images,
+        },
+        ensure_ascii=False,
+    ).replace("'", "'\\''")
+    return (
+        f"curl -sS {settings.PUBLIC_URL}/v1/images/generations \\\n"
+        "  -H 'Authorization: Bearer YOUR_KEY' -H 'Content-Type: application/json' \\\n"
+        f"  -d '{body}'"
+    )
