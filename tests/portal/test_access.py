@@ -1,0 +1,104 @@
+"""Who may open what."""
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.timezone import now
+
+from governance.models import AuditEntry, Organization, User
+from governance.operations.login_links import create_login_link
+from inference.models import Generation
+
+pytestmark = pytest.mark.django_db
+
+
+def tenant_patterns() -> list[str]:
+    """Every address under /o/<slug>/, from the resolver itself, so that a new page is covered."""
+    found: list[str] = []
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, route)
+            elif route.startswith("o/<slug:slug>"):
+                found.append("/" + route)
+
+    walk(get_resolver().url_patterns, "")
+    return sorted(set(found))
+
+
+def filled(route: str, slug: str, generation_id: object) -> str:
+    return (
+        route.replace("<slug:slug>", slug)
+        .replace("<uuid:generation_id>", str(generation_id))
+        .replace("<int:index>", "0")
+    )
+
+
+class TestTenantPages:
+    @pytest.mark.parametrize("route", tenant_patterns())
+    def test_do_not_exist_for_a_stranger(
+        self, route: str, organization: Organization, stranger: User, delivered: Generation
+    ) -> None:
+        browser = Client()
+        browser.force_login(stranger)
+
+        answer = browser.get(filled(route, organization.slug, delivered.id))
+
+        assert answer.status_code in {404, 405}
+
+    @pytest.mark.parametrize("route", tenant_patterns())
+    def test_send_an_anonymous_reader_to_sign_in(
+        self, route: str, organization: Organization, delivered: Generation
+    ) -> None:
+        answer = Client().get(filled(route, organization.slug, delivered.id))
+
+        assert answer.status_code in {302, 405}
+        if answer.status_code == 302:
+            assert answer.headers["Location"].startswith("/login/?next=")
+
+    def test_another_tenants_generation_is_not_found_under_ones_own_address(
+        self, stranger: User, delivered: Generation
+    ) -> None:
+        browser = Client()
+        browser.force_login(stranger)
+        own = stranger.memberships.get().organization
+
+        assert browser.get(f"/o/{own.slug}/generations/{delivered.id}/").status_code == 404
+
+    def test_the_operators_home_does_not_exist_for_tenants(self, reader: Client) -> None:
+        assert reader.get("/operator/").status_code == 404
+
+
+class TestLoginLink:
+    def test_looking_at_it_spends_nothing(self, owner: User) -> None:
+        token = create_login_link(user=owner, at=now())
+        browser = Client()
+        browser.get(f"/login/{token}/")
+
+        answer = browser.post(f"/login/{token}/")
+
+        assert answer.status_code == 302
+        assert browser.session["_auth_user_id"] == str(owner.id)
+
+    def test_signs_in_once(self, owner: User) -> None:
+        token = create_login_link(user=owner, at=now())
+        Client().post(f"/login/{token}/")
+
+        answer = Client().post(f"/login/{token}/")
+
+        assert answer.status_code == 410
+        assert b"cannot be used any more" in answer.content
+
+    def test_leaves_an_audit_entry(self, owner: User) -> None:
+        Client().post(f"/login/{create_login_link(user=owner, at=now())}/")
+
+        assert AuditEntry.objects.filter(act="person.signed_in", actor_id=str(owner.id)).exists()
+
+    def test_goes_nowhere_outside(self, owner: User) -> None:
+        token = create_login_link(user=owner, at=now())
+
+        answer = Client().post(f"/login/{token}/?next=https://evil.example/")
+
+        assert answer.headers["Location"] == "/"
