@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -128,7 +129,11 @@ def bootstrap_uv() -> Path:
 def check_disk(uv: Path) -> None:
     """Raise Unable when packages must be downloaded and there is no room for them."""
     trial = subprocess.run(  # noqa: S603
-        [*install_command(uv), "--dry-run"], capture_output=True, text=True, check=False
+        [*install_command(uv), "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=trusting_the_system(),
     )
     downloads = re.search(r"Would download (\d+) package", trial.stderr)
     free = shutil.disk_usage(ROOT).free
@@ -156,7 +161,7 @@ def install(uv: Path) -> None:
 def run(command: list[str]) -> None:
     """Run to the end, saying every 10 s that it still works where no terminal shows it."""
     began = time.monotonic()
-    process = subprocess.Popen(command)  # noqa: S603
+    process = subprocess.Popen(command, env=trusting_the_system())  # noqa: S603
     while (code := wait_a_while(process)) is None:
         if not sys.stderr.isatty():
             tell(f"still installing, {time.monotonic() - began:.0f} s")
@@ -165,6 +170,12 @@ def run(command: list[str]) -> None:
             "The packages could not be installed (the reason stands above). Check the network and the "
             "free disk space, then run the same command again: it goes on from there."
         )
+
+
+def trusting_the_system() -> dict[str, str]:
+    """Let uv trust the certificates that this machine trusts, such as those of a company's proxy."""
+    trusted = {"UV_SYSTEM_CERTS": "1"} if ssl.get_default_verify_paths().cafile else {}
+    return trusted | dict(os.environ)
 
 
 def wait_a_while(process: "subprocess.Popen[bytes]") -> int | None:
