@@ -15,6 +15,8 @@ MOST_BLOCKS = 65_536
 # JPEG markers without a length, and the frame headers (baseline, extended, progressive).
 JPEG_BARE = {0x01, *range(0xD0, 0xD8)}
 JPEG_FRAMES = {0xC0, 0xC1, 0xC2}
+# All markers that carry a size; those that are no frames of the usual kinds are refused.
+JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 JPEG_END, JPEG_SCAN = 0xD9, 0xDA
 EIGHT_BITS, CMYK_CHANNELS = 8, 4
 
@@ -103,7 +105,7 @@ def _jpeg(data: bytes) -> Header:
         if marker in JPEG_BARE:
             continue
         length = _jpeg_length(data, at)
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+        if marker in JPEG_SIZES:
             header = _jpeg_size(marker, data, at)
         elif marker == JPEG_SCAN:
             at = _jpeg_scan_end(data, at + length)
