@@ -10,6 +10,7 @@ from governance.kernel.registry import (
     NavigationItem,
     health_checks,
     navigation,
+    search_sources,
 )
 
 SEEN_WITHIN = timedelta(seconds=30)
@@ -31,6 +32,13 @@ class InferenceConfig(AppConfig):
         navigation.register(
             "generations", NavigationItem("Generations", "generation-list", "image", 20)
         )
+        navigation.register(
+            "playground",
+            NavigationItem("Playground", "playground", "spark", 15, frozenset({"generate"})),
+        )
+        from inference.queries.search import generations_found
+
+        search_sources.register("generations", generations_found)
 
 
 def probe_engine() -> str:

@@ -37,6 +37,17 @@ class NavigationItem:
     per_organization: bool = True
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One answer of the portal's search: where it leads, and under which heading it stands."""
+
+    group: str
+    label: str
+    url: str
+    icon: str
+    detail: str = ""
+
+
 @dataclass
 class Registry(Generic[T]):
     """An ordered list of registered things, each name at most once."""
@@ -56,6 +67,8 @@ class Registry(Generic[T]):
 
 health_checks: Registry[HealthCheck] = Registry("health check")
 navigation: Registry[NavigationItem] = Registry("navigation item")
+# What the portal's search finds inside one organization: (organization_id, slug, words), few rows.
+search_sources: Registry[Callable[[UUID, str, str], list[Finding]]] = Registry("search source")
 # What `manage.py seed_demo` asks of the apps above: (organization_id, at), safe to repeat.
 demo_seeders: Registry[Callable[[UUID, datetime], None]] = Registry("demo seeder")
 # What happens to queued work when a release is revoked: (release_id, at) gives the number voided.

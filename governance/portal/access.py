@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponseBase
 
+from governance.api.authentication import client_ip
+from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.models import Organization
 from governance.queries.organizations import organization_by_slug
@@ -47,3 +49,21 @@ def visible_organization(
         raise Http404
     request.permissions = granted  # type: ignore[attr-defined]
     return organization
+
+
+def permissions_on(request: HttpRequest) -> frozenset[Permission]:
+    """What the reader may do in the organization of this page; set by ``visible_organization``."""
+    granted: frozenset[Permission] = getattr(request, "permissions", frozenset())
+    return granted
+
+
+def actor_of_person(request: HttpRequest) -> Actor:
+    """The signed-in person as an actor for operations and the audit log."""
+    user = request.user
+    return Actor(
+        kind="user",
+        id=str(user.pk),
+        label=getattr(user, "email", ""),
+        ip=client_ip(request),
+        request_id=getattr(request, "request_id", ""),
+    )

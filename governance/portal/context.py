@@ -1,38 +1,65 @@
 """What every portal page needs: where the reader is and where they may go."""
 
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-from governance.kernel.registry import navigation
+from governance.kernel.registry import NavigationItem, navigation
+from governance.models import Organization
+from governance.queries.organizations import organizations_of_person
+
+
+class Surroundings:
+    """Read only when a template asks, and then once: a fragment of a page costs no query."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    @cached_property
+    def organizations(self) -> list[Organization]:
+        """Where the reader is a member."""
+        user = getattr(self.request, "user", None)
+        return organizations_of_person(user) if user and user.is_authenticated else []
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """The organization of this page, if it has one, and the left rail."""
-    organization = getattr(request, "organization", None)
-    granted = getattr(request, "permissions", frozenset())
+    """The organization of this page, if it has one, the left rail, the reader's organizations."""
+    surroundings = Surroundings(request)
+    return {
+        "organization": getattr(request, "organization", None),
+        "portal_navigation": navigation_of(request),
+        "own_organizations": lambda: surroundings.organizations,
+    }
+
+
+def navigation_of(request: HttpRequest) -> list[dict[str, Any]]:
+    """The entries of the left rail for this reader on this page, in order."""
+    organization: Organization | None = getattr(request, "organization", None)
     entries = []
     for item in sorted(navigation.all(), key=lambda each: each.order):
-        if item.per_organization and organization is None:
+        if not is_offered(item, request, organization):
             continue
-        if item.roles and not item.roles & {str(permission) for permission in granted}:
-            continue
-        if not item.per_organization and not getattr(request.user, "is_staff", False):
-            continue
-        url = reverse(item.url_name, args=[organization.slug] if item.per_organization else [])  # type: ignore[union-attr]
-        entries.append(
-            {
-                "label": item.label,
-                "icon": item.icon,
-                "url": url,
-                "current": is_current(request.path, url, organization),
-            }
-        )
-    return {"organization": organization, "portal_navigation": entries}
+        slug = [organization.slug] if item.per_organization and organization else []
+        url = reverse(item.url_name, args=slug)
+        current = is_current(request.path, url, organization)
+        entries.append({"label": item.label, "icon": item.icon, "url": url, "current": current})
+    return entries
 
 
-def is_current(path: str, url: str, organization: Any) -> bool:
+def is_offered(
+    item: NavigationItem, request: HttpRequest, organization: Organization | None
+) -> bool:
+    """Whether this reader sees the entry here: rights inside an organization, staff outside."""
+    if not item.per_organization:
+        return bool(getattr(getattr(request, "user", None), "is_staff", False))
+    granted = getattr(request, "permissions", frozenset())
+    allowed = not item.roles or bool(item.roles & {str(permission) for permission in granted})
+    return organization is not None and allowed
+
+
+def is_current(path: str, url: str, organization: Organization | None) -> bool:
     """Whether the reader is on this entry's page or below it; home only when exactly there."""
     if organization is not None and url == f"/o/{organization.slug}/":
         return path == url

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.portal import views
+from governance.portal import search, styleguide, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,4 +10,6 @@ urlpatterns = [
     path("login/<str:token>/", views.login_link, name="login-link"),
     path("logout/", views.sign_out, name="logout"),
     path("operator/", views.operator, name="operator"),
+    path("search/", search.search, name="search"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]

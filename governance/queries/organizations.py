@@ -1,7 +1,11 @@
 """Reading organizations for the portal."""
 
+from uuid import UUID
+
+from django.db.models import Q
+
 from governance.kernel.errors import NotFound
-from governance.models import Organization, User
+from governance.models import Organization, Project, User
 
 
 def organization_by_slug(slug: str) -> Organization:
@@ -24,3 +28,19 @@ def organizations_of_person(user: User) -> list[Organization]:
 def all_organizations() -> list[Organization]:
     """Every organization, by name; for the operator."""
     return list(Organization.objects.order_by("name"))
+
+
+def organizations_named(words: str, *, user: User, limit: int = 8) -> list[Organization]:
+    """Organizations that the person may open whose name or slug holds ``words``, by name."""
+    rows = Organization.objects.filter(Q(name__icontains=words) | Q(slug__icontains=words))
+    if not user.is_staff:
+        rows = rows.filter(memberships__user=user, memberships__deactivated_at=None)
+    return list(rows.order_by("name")[:limit])
+
+
+def default_project(organization_id: UUID) -> Project:
+    """The organization's first project, which work without a key belongs to. Raises NotFound."""
+    found = Project.objects.filter(organization_id=organization_id).order_by("created_at").first()
+    if found is None:
+        raise NotFound("The organization has no project.")
+    return found

@@ -1,39 +1,22 @@
-"""The portal's components as template tags: icons, chips, bars, money."""
+"""The portal's components as template tags: icons, chips, tiles, bars, money, times."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from governance.kernel.money import format_usd
+from governance.portal.icons import ICONS
 
 register = template.Library()
 
-# Path data drawn on a 24 x 24 grid with strokes, one line each.
-ICONS = {
-    "check": "M5 12.5l4.5 4.5L19 7.5",
-    "cross": "M6 6l12 12M18 6L6 18",
-    "clock": "M12 7v5l3 2M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0z",
-    "shield": "M12 3l7 3v5c0 4.5-3 8.3-7 10-4-1.7-7-5.5-7-10V6z",
-    "blocked": "M12 3l7 3v5c0 4.5-3 8.3-7 10-4-1.7-7-5.5-7-10V6zM9 9.5l6 5.5M15 9.5L9 15",
-    "warning": "M12 4l9 16H3zM12 10v4M12 17v.2",
-    "play": "M8 5.5v13l10.5-6.5z",
-    "stop": "M7 7h10v10H7z",
-    "image": "M4 5h16v14H4zM4 16l4.5-4.5L13 16l3-3 4 4M15.5 9.5v.2",
-    "home": "M4 11l8-7 8 7v9H4zM10 20v-6h4v6",
-    "people": "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c0-3.6 2.9-6 6.5-6s6.5 2.4 6.5 6M16 5a3 3 0 0 1 0 6",
-    "key": "M14.5 9.5a4.5 4.5 0 1 1-4.3-4.5 4.5 4.5 0 0 1 4.3 4.5zM13.5 12.5L21 20M18 17l-2 2",
-    "wallet": "M4 7h14a2 2 0 0 1 2 2v9a2 2 0 0 1-2 2H4zM4 7V5h12v2M16 13.5h1.5",
-    "chart": "M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6",
-    "list": "M8 6h12M8 12h12M8 18h12M4 6h.1M4 12h.1M4 18h.1",
-    "box": "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
-    "engine": "M7 7h10v10H7zM10 4v3M14 4v3M10 17v3M14 17v3M4 10h3M4 14h3M17 10h3M17 14h3",
-    "info": "M12 11v6M12 7.5v.2M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0z",
-    "document": "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6",
-    "search": "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM15.5 15.5L20 20",
-}
+MINUTE = 60
+HOUR = 3600
 
+# Tone, icon and word of every state that the portal shows.
 STATES = {
     "queued": ("info", "clock", "Queued"),
     "running": ("info", "play", "Running"),
@@ -44,10 +27,10 @@ STATES = {
 }
 STANDINGS = {
     "community": ("good", "check", "Within the licence"),
-    "enterprise": ("good", "check", "Enterprise"),
+    "enterprise": ("good", "check", "Enterprise licence"),
     "approaching": ("warn", "warning", "Near a limit"),
     "over_seats": ("warn", "warning", "Over the seat limit"),
-    "attestation_due": ("warn", "clock", "Attestation due"),
+    "attestation_due": ("warn", "clock", "Declarations due"),
     "commercial_suspended": ("bad", "blocked", "Commercial use suspended"),
     "notice_running": ("warn", "clock", "Notice running"),
     "terminated": ("bad", "blocked", "Licence ended"),
@@ -75,6 +58,18 @@ def state_chip(state: str) -> SafeString:
     return chip(*STATES.get(state, ("", "info", state)))
 
 
+@register.filter
+def state_icon(state: str) -> str:
+    """The icon's name of a generation's state."""
+    return STATES.get(state, ("", "info", state))[1]
+
+
+@register.filter
+def state_tone(state: str) -> str:
+    """The tone of a generation's state."""
+    return STATES.get(state, ("", "info", state))[0]
+
+
 @register.simple_tag
 def standing_chip(status: str) -> SafeString:
     """The chip of an organization's licence standing."""
@@ -89,21 +84,46 @@ def usd(amount: int) -> str:
 
 @register.filter
 def seconds(duration: float) -> str:
-    """A duration in s for people: 320 ms, 4.2 s, 3 min 5 s."""
+    """A duration in s for people: 320 ms, 4.2 s, 3 min 5 s, 2 h 4 min."""
     if duration < 1:
         return f"{duration * 1000:.0f} ms"
-    if duration < 60:  # noqa: PLR2004 (seconds in a minute)
+    if duration < MINUTE:
         return f"{duration:.1f} s"
-    return f"{int(duration // 60)} min {int(duration % 60)} s"
+    if duration < HOUR:
+        return f"{int(duration // MINUTE)} min {int(duration % MINUTE)} s"
+    return f"{int(duration // HOUR)} h {int(duration % HOUR // MINUTE)} min"
 
 
-@dataclass(frozen=True)
-class Bar:
-    """Where a bar ends, in percent of its width."""
+@register.filter
+def initials(user: Any) -> str:
+    """The one or two letters that stand for a person."""
+    words = str(getattr(user, "name", "") or getattr(user, "email", "")).split()
+    return "".join(word[0] for word in [*words[:1], *words[1:][-1:]]).upper()
 
-    fill: float
-    tone: str
-    limit: float
+
+@register.filter
+def plain(text: object) -> str:
+    """An identifier as words: sexual_minors is sexual minors."""
+    return str(text).replace("_", " ").replace(".", " ")
+
+
+@register.filter
+def item_of(mapping: Mapping[Any, Any], key: Any) -> Any:
+    """The entry of a mapping for a key that is itself a variable."""
+    return mapping.get(key)
+
+
+@register.filter
+def sentence(text: object) -> str:
+    """The text with a capital at its start and a full stop at its end."""
+    words = str(text).strip()
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
+
+
+@register.inclusion_tag("components/tile.html")
+def tile(label: str, value: object, **more: Any) -> dict[str, Any]:
+    """One figure that leads to its evidence; ``unit``, ``about``, ``url``, ``tone`` where known."""
+    return {"label": label, "value": value, **more}
 
 
 @register.inclusion_tag("components/bar.html")
@@ -112,8 +132,12 @@ def limit_bar(used: int, limit: int, label: str, warn_percent: int = 80) -> dict
     scale = max(limit * 1.15, used, 1)
     share = 100 * used / limit if limit else 100
     tone = "bad" if used > limit else "warn" if share >= warn_percent else ""
-    bar = Bar(fill=100 * used / scale, tone=tone, limit=100 * limit / scale)
-    return {"bar": bar, "label": label}
+    return {
+        "fill": f"{100 * used / scale:.2f}",
+        "line": f"{100 * limit / scale:.2f}",
+        "tone": tone,
+        "label": label,
+    }
 
 
 @register.inclusion_tag("components/meter.html")
@@ -122,16 +146,32 @@ def score_meter(score: float, block: float | None = None) -> dict[str, object]:
     return {
         "score": f"{100 * min(max(score, 0), 1):.1f}",
         "block": f"{100 * block:.1f}" if block is not None else None,
+        "tone": "bad" if block is not None and score >= block else "",
     }
 
 
 @register.simple_tag
-def local_time(moment: object) -> SafeString:
-    """A time that the page shows in the reader's zone; without JavaScript it is UTC."""
+def local_time(moment: datetime | None, detail: str = "minutes") -> SafeString:
+    """A time that the page shows in the reader's zone; without JavaScript it is UTC.
+
+    ``detail`` is "minutes" or "seconds".
+    """
     if moment is None:
         return mark_safe("")
-    return format_html(
-        '<time datetime="{}" data-local>{}</time>',
-        moment.isoformat(),  # type: ignore[attr-defined]
-        f"{moment:%Y-%m-%d %H:%M:%S} UTC",
+    shown = (
+        f"{moment:%Y-%m-%d %H:%M:%S} UTC" if detail == "seconds" else f"{moment:%Y-%m-%d %H:%M} UTC"
     )
+    return format_html(
+        '<time datetime="{}" data-local="{}">{}</time>', moment.isoformat(), detail, shown
+    )
+
+
+@register.simple_tag(takes_context=True)
+def address_with(context: template.Context, **changes: object) -> str:
+    """The present address's query with some parameters changed; empty ones are left out."""
+    query = context["request"].GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value not in (None, ""):
+            query[name] = str(value)
+    return f"?{query.urlencode()}"

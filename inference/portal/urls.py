@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inference.portal import organization, views
+from inference.portal import organization, playground, views
 
 urlpatterns = [
     path("o/<slug:slug>/", organization.organization_home, name="organization"),
@@ -18,4 +18,11 @@ urlpatterns = [
         views.generation_image,
         name="generation-image",
     ),
+    path(
+        "o/<slug:slug>/generations/<uuid:generation_id>/progress",
+        playground.progress,
+        name="generation-progress",
+    ),
+    path("o/<slug:slug>/playground/", playground.playground, name="playground"),
+    path("o/<slug:slug>/playground/price", playground.price, name="playground-price"),
 ]

@@ -1,24 +1,22 @@
 """The list of generations, one generation, its pictures."""
 
 import csv
-import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 
 from governance.kernel.errors import DomainError, NotFound
 from governance.models import Organization
-from governance.portal.access import organization_page
+from governance.portal.access import organization_page, permissions_on
 from governance.queries.permissions import Permission
 from inference.models import State
 from inference.operations.storage import read_image
+from inference.portal.code import as_curl, as_python
 from inference.portal.timeline import timeline
 from inference.queries.generations import (
-    GenerationDetail,
     GenerationSummary,
     artifact_of,
     generation_of,
@@ -49,8 +47,6 @@ def generation_list(request: HttpRequest, organization: Organization) -> HttpRes
         page = generations_of(organization.id, **filters_of(request))
     except NotFound as error:
         raise Http404(error.detail) from error
-    kept = request.GET.copy()
-    kept.pop("after", None)
     return render(
         request,
         "inference/generation_list.html",
@@ -58,7 +54,8 @@ def generation_list(request: HttpRequest, organization: Organization) -> HttpRes
             "page": page,
             "states": State.choices,
             "chosen": filters_of(request),
-            "query": kept.urlencode(),
+            "may_see": Permission.VIEW_IMAGES in permissions_on(request),
+            "may_export": Permission.EXPORT in permissions_on(request),
         },
     )
 
@@ -113,6 +110,8 @@ def generation_page(
             "generation": detail.summary,
             "steps": timeline(detail),
             "curl": as_curl(detail),
+            "python": as_python(detail),
+            "may_see": Permission.VIEW_IMAGES in permissions_on(request),
             "took": (
                 (detail.summary.finished_at - detail.summary.created_at).total_seconds()
                 if detail.summary.finished_at
@@ -139,25 +138,4 @@ def generation_image(
         data,
         content_type=artifact.media_type,
         headers={"Cache-Control": "private, max-age=86400", "ETag": f'"{artifact.sha256}"'},
-    )
-
-
-def as_curl(detail: GenerationDetail) -> str:
-    """The request that makes the same picture again."""
-    summary = detail.summary
-    body = json.dumps(
-        {
-            "model": summary.model,
-            "prompt": summary.prompt,
-            "size": f"{summary.width}x{summary.height}",
-            "steps": summary.steps,
-            "seed": summary.seed,
-            "n": summary.images,
-        },
-        ensure_ascii=False,
-    ).replace("'", "'\\''")
-    return (
-        f"curl -sS {settings.PUBLIC_URL}/v1/images/generations \\\n"
-        "  -H 'Authorization: Bearer YOUR_KEY' -H 'Content-Type: application/json' \\\n"
-        f"  -d '{body}'"
     )
