@@ -27,14 +27,9 @@ def python_of(model: str, prompt: str, *, more: str = "", key: str = "YOUR_KEY")
     """The same with the unmodified openai package."""
     asked = f"model={quoted(model)}, prompt={quoted(prompt)}{more}"
     return (
-        "import base64
-from openai import OpenAI
-
-"
-        f'client = OpenAI(base_url="{settings.PUBLIC_URL}/v1", api_key="{key}")
-'
-        f"image = client.images.generate({asked})
-"
+        "import base64\nfrom openai import OpenAI\n\n"
+        f'client = OpenAI(base_url="{settings.PUBLIC_URL}/v1", api_key="{key}")\n'
+        f"image = client.images.generate({asked})\n"
         'open("licet.png", "wb").write(base64.b64decode(image.data[0].b64_json))'
     )
 
