@@ -19,6 +19,15 @@ STOP_S = 60.0
 OURS = ("postgres", "postgres.new", "valkey", "run", "logs", "blobs", "mail", "secrets.json")
 
 
+def check_is_home(layout: Layout) -> None:
+    """Raise StackError for a folder that no Licet ever ran in: its `logs` would not be ours."""
+    if not any((layout.run / name).exists() for name in ("up.lock", "servers.lock")):
+        raise StackError(
+            f"Nothing was removed: no Licet ever ran in {layout.home}.",
+            "Set LICET_HOME to the folder that should be removed.",
+        )
+
+
 def stop_everything(layout: Layout) -> None:
     """Stop a running ``up`` and whatever a killed one left. Raises StackError when it does not stop."""
     layout.prepare()

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 
 from governance.env import DEFAULT_HOME, env
 from governance.stack.layout import Layout
-from governance.stack.removal import remove_state, stop_everything
+from governance.stack.removal import check_is_home, remove_state, stop_everything
 
 
 class Command(BaseCommand):
@@ -21,6 +21,7 @@ class Command(BaseCommand):
         if not layout.home.exists():
             self.stdout.write(f"Nothing to remove: {layout.home} does not exist.")
             return
+        check_is_home(layout)
         stop_everything(layout)
         for path in remove_state(layout, whole=layout.home == DEFAULT_HOME.resolve()):
             self.stdout.write(f"removed {path}")
