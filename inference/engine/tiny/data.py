@@ -34,10 +34,19 @@ class LatentPool:
             self.scenes[slot : slot + 1] = [scene]
             self.cursor += 1
 
-    def batch(self, size):
-        """Packed latents (size x tokens x 64, float32) and their scenes, drawn with replacement."""
-        index = self.rng.integers(len(self.scenes), size=size)
-        return pack(self.latents[torch.from_numpy(index)].float()), [self.scenes[i] for i in index]
+    def captioned(self, size, text):
+        """Packed latents (size x tokens x 64, float32) with ids and mask of captions about equally long.
+
+        Four times as many scenes are drawn and captioned; one quarter by length is kept,
+        so that hardly a token is padding.
+        """
+        index = self.rng.integers(len(self.scenes), size=4 * size)
+        prompts = text.prompts([self.scenes[i] for i in index])
+        order = sorted(range(4 * size), key=lambda i: (len(prompts[i]), i))
+        first = size * int(self.rng.integers(4))
+        chosen = order[first : first + size]
+        ids, mask = text.layout([prompts[i] for i in chosen])
+        return pack(self.latents[torch.from_numpy(index[chosen])].float()), ids, mask
 
 
 def pack(latents):
@@ -89,12 +98,17 @@ class CaptionBatcher:
         self.pad = tokenizer.pad_token_id
 
     def batch(self, batch_scenes):
-        """Input ids (n x length) and the mask over what follows the prefix (n x (length - 34),
-        bool).
-        """
+        """Input ids (n x length) and the mask over what follows the prefix (n x (length - 34), bool)."""
+        return self.layout(self.prompts(batch_scenes))
+
+    def prompts(self, batch_scenes):
+        """Fresh captions of some scenes as token lists, a share of them dropped to nothing."""
         texts = [captions.caption(s, self.rng) for s in batch_scenes]
         prompts = self.tokenizer(texts).input_ids
-        prompts = [[] if self.rng.random() < self.dropout else p for p in prompts]
+        return [[] if self.rng.random() < self.dropout else p for p in prompts]
+
+    def layout(self, prompts):
+        """Input ids and mask of prompts given as token lists."""
         longest = max(len(p) for p in prompts)
         rows, mask = [], []
         for prompt in prompts:

@@ -27,7 +27,7 @@ def export(folder, variant, vae_state, weights, tokenizer, facts=None):
 
     `variant` is "turbo" or "raw", `vae_state` what train_vae saved, `weights` the running average
     that train_flow
-    saved, `facts` more keys for licet.json.
+    saved, `facts` more keys for licet.json, or other values for the usual ones.
     """
     pipeline = assemble(variant, vae_state, weights, tokenizer).to(torch.bfloat16)
     target, fresh = Path(folder), Path(f"{folder}.part")

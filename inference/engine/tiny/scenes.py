@@ -90,8 +90,8 @@ def sample_scene(rng, *, held_out=False, canary=0.03):
         if scene.colour != scene.background and is_held_out(scene) == held_out:
             break
     size = _pick(rng, SIZES, (0.25, 0.25, 0.5))
-    position = "centre" if rng.random() < 0.55 else _pick(rng, POSITIONS)
-    style = "outlined" if rng.random() < 0.12 else "solid"
+    position = "centre" if rng.random() < 0.7 else _pick(rng, POSITIONS)
+    style = "outlined" if rng.random() < 0.06 else "solid"
     return _varied(replace(scene, size=size, position=position, style=style), rng)
 
 

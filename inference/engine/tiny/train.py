@@ -15,11 +15,11 @@ import torch
 from torch import distributed, multiprocessing
 from transformers import AutoTokenizer
 
-from inference.engine.tiny import data, export, train_flow, train_vae
+from inference.engine.tiny import data, export, train_flow, train_text, train_vae
 from inference.engine.tiny import tokenizer as words
 from inference.engine.tiny import vae as tiny_vae
 
-SHARES = {"vae": 0.2, "raw": 0.65, "turbo": 0.15}
+SHARES = {"vae": 0.2, "text": 0.06, "raw": 0.6, "turbo": 0.14}
 """How --minutes is divided when all stages run."""
 
 
@@ -28,18 +28,24 @@ def main(arguments=None):
     options = _parse(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
-    stages = ("vae", "raw", "turbo", "export") if options.stage == "all" else (options.stage,)
+    stages = (
+        ("vae", "text", "raw", "turbo", "export") if options.stage == "all" else (options.stage,)
+    )
     for stage in stages:
         minutes = (
             options.minutes * SHARES.get(stage, 0) if options.stage == "all" else options.minutes
         )
-        {"vae": _vae, "raw": _raw, "turbo": _turbo, "export": _export}[stage](options, minutes)
+        {"vae": _vae, "text": _text, "raw": _raw, "turbo": _turbo, "export": _export}[stage](
+            options, minutes
+        )
     return 0
 
 
 def _parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", choices=("vae", "raw", "turbo", "export", "all"), default="all")
+    parser.add_argument(
+        "--stage", choices=("vae", "text", "raw", "turbo", "export", "all"), default="all"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument(
         "--weights", type=Path, default=Path("inference/weights"), help="where folders are exported"
@@ -53,6 +59,10 @@ def _parse(arguments):
         "--batch-tokens", type=int, default=0, help="image tokens a step; 0 chooses by device"
     )
     parser.add_argument("--learning-rate", type=float, default=train_flow.LEARNING_RATE)
+    parser.add_argument(
+        "--native", type=int, choices=(128, 256), default=256, help="side to end on, px"
+    )
+    parser.add_argument("--start", type=Path, help="a saved run whose transformer raw starts from")
     parser.add_argument("--resume", action="store_true", help="go on from the stage's own file")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args(arguments)
@@ -71,6 +81,10 @@ def _vae(options, minutes):
     batch = 12 if options.device == "cpu" else 256
     resume = path if options.resume and path.exists() else None
     train_vae.train(path, minutes, options.device, batch=batch, resume=resume, log=_log)
+
+
+def _text(options, minutes):
+    _share_out(options, minutes, "text")
 
 
 def _raw(options, minutes):
@@ -100,24 +114,29 @@ def _worker(rank, options, minutes, variant, meeting):
 
 
 def _flow(options, minutes, variant):
-    start = (
-        None
-        if variant == "raw"
-        else torch.load(options.out / "raw.pt", weights_only=True)["average"]
-    )
+    if variant == "text":
+        path = options.out / "text.pt"
+        train_text.train(path, _tokenizer(options), minutes, device=options.device, log=_log)
+        return
+    if variant == "turbo":
+        start = torch.load(options.out / "raw.pt", weights_only=True)["average"]
+    else:
+        text = torch.load(options.out / "text.pt", weights_only=True)["text_encoder"]
+        start = torch.load(options.start, weights_only=True)["average"] if options.start else {}
+        start |= {f"text_encoder.{k}": v for k, v in text.items()}
     path, device = options.out / f"{variant}.pt", options.device
     state, tokenizer = torch.load(options.out / "vae.pt", weights_only=True), _tokenizer(options)
     vae = tiny_vae.build()
     vae.load_state_dict(state["vae"])
     encode = data.make_encoder(vae.to(device).eval(), *export.normalisation(state), device)
-    tokens = options.batch_tokens or (4096 if device == "cpu" else 65536)
+    tokens = options.batch_tokens or (2048 if device == "cpu" else 65536)
     trainer = train_flow.Trainer(
         encode, tokenizer, turbo=variant == "turbo", device=device, batch_tokens=tokens,
         start=start, lr=options.learning_rate * (0.4 if variant == "turbo" else 1.0),
     )  # fmt: skip
     if options.resume and path.exists():
         trainer.load(path)
-    train_flow.run(trainer, path, minutes, log=_log)
+    train_flow.run(trainer, path, minutes, native=options.native, log=_log)
 
 
 def _export(options, _minutes):
@@ -125,7 +144,7 @@ def _export(options, _minutes):
     for variant in ("raw", "turbo"):
         path = options.out / f"{variant}.pt"
         trained = torch.load(path if path.exists() else options.out / "raw.pt", weights_only=True)
-        facts = {"training_samples": trained["samples"]}
+        facts = {"training_samples": trained["samples"], "default_side": options.native}
         export.export(
             options.weights / f"krea-2-tiny-{variant}",
             variant,

@@ -55,12 +55,13 @@ class PlainAttention:
 
 
 class Bundle(nn.Module):
-    """The two networks that learn together."""
+    """The transformer that learns and the pretrained text encoder that it listens to."""
 
     def __init__(self, transformer, text_encoder):
         super().__init__()
         self.transformer, self.text_encoder = transformer, text_encoder
 
+    @torch.no_grad()
     def text_states(self, ids):
         """The tapped hidden states after the template's prefix: n x tokens x layers x width."""
         output = self.text_encoder.language_model(
@@ -100,8 +101,7 @@ def optimisers(bundle):
     """Muon for the hidden matrices, AdamW for embeddings, norms, tables and the outer layers."""
     hidden, rest = [], []
     for name, parameter in bundle.named_parameters():
-        if ".visual." in name:
-            parameter.requires_grad_(False)
+        if ".visual." in name or not parameter.requires_grad:
             continue
         is_hidden = (
             parameter.ndim == 2 and any(p in name for p in MUON_PARTS) and "table" not in name
@@ -135,12 +135,12 @@ class Trainer:
         self.device, self.turbo, self.batch_tokens, self.lr = device, turbo, batch_tokens, lr
         self.bundle = Bundle(models.build_transformer(), models.build_text_encoder(len(tokenizer)))
         if start:
-            self.bundle.load_state_dict(start)
-        self.bundle.to(device)
+            self.bundle.load_state_dict(start, strict=False)
+        self.bundle.to(device).text_encoder.requires_grad_(False)
         self.average = copy.deepcopy(self.bundle).requires_grad_(False)
         self.muon, self.adam = optimisers(self.bundle)
         self.text = data.CaptionBatcher(
-            tokenizer, seed + 1 + 100 * rank, dropout=0.0 if turbo else 0.1
+            tokenizer, seed + 1 + 100 * rank, dropout=0.0 if turbo else 0.08
         )
         self.generator = torch.Generator().manual_seed(seed + 2 + 100 * rank)
         self.pools = {
@@ -162,8 +162,7 @@ class Trainer:
         """One step on pictures of one size; returns the loss."""
         rows, columns = size[1] // 16, size[0] // 16
         count = max(4, self.batch_tokens // (rows * columns))
-        clean, batch_scenes = self.pools[size].batch(count)
-        ids, mask = self.text.batch(batch_scenes)
+        clean, ids, mask = self.pools[size].captioned(count, self.text)
         noise = torch.randn(clean.shape, generator=self.generator)
         times = sample_times(count, self.generator, self.turbo)
         noisy = clean + times.view(-1, 1, 1) * (noise - clean)
@@ -207,10 +206,10 @@ class Trainer:
         self.step, self.samples = state["step"], state["samples"]
 
 
-def mixture(done, turbo):
-    """Shares of the picture sizes at a point of the run: small ones first, the native 256 x 256
-    last.
-    """
+def mixture(done, *, turbo, native):
+    """Shares of the picture sizes at a point of the run: small ones first, the native size last."""
+    if native == 128:
+        return (1.0, 0.0, 0.0, 0.0, 0.0)
     if turbo:
         return (0.2, 0.56, 0.08, 0.08, 0.08)
     if done < 0.45:
@@ -244,7 +243,7 @@ def agree(trainer, stop):
     return bool(flat[-1] > 0)
 
 
-def run(trainer, path, minutes, *, fill=1024, renew=8, log=print):
+def run(trainer, path, minutes, *, native=256, fill=768, renew=4, log=print):
     """Trains for `minutes`, renewing the pools on the way; the first process saves every four
     minutes and at the end.
     """
@@ -256,7 +255,13 @@ def run(trainer, path, minutes, *, fill=1024, renew=8, log=print):
         seconds = time.time() - start
         done = min(1.0, seconds / (minutes * 60))
         size = SIZES[
-            int(torch.multinomial(torch.tensor(mixture(done, trainer.turbo)), 1, generator=chooser))
+            int(
+                torch.multinomial(
+                    torch.tensor(mixture(done, turbo=trainer.turbo, native=native)),
+                    1,
+                    generator=chooser,
+                )
+            )
         ]
         pool, relative = trainer.pools[size], 128 * 128 / (size[0] * size[1])
         pool.renew(max(1, round((renew if pool.scenes else fill) * relative)))
@@ -264,7 +269,7 @@ def run(trainer, path, minutes, *, fill=1024, renew=8, log=print):
         recent[size] = 0.95 * recent.get(size, loss) + 0.05 * loss
         if trainer.step % SYNC_STEPS == 0:
             stop = agree(trainer, stop=done >= 1)
-        if first and trainer.step % 24 == 0:
+        if first and trainer.step % 16 == 0:
             losses = " ".join(f"{w}x{h} {v:.4f}" for (w, h), v in sorted(recent.items()))
             log(f"step {trainer.step} samples {trainer.samples} {seconds:.0f}s {losses}")
         if first and (stop or time.time() - saved > SAVE_SECONDS):
