@@ -66,7 +66,8 @@ def distance(first: bytes, second: bytes) -> int:
 def distances(bits: bytes, bank: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The distance to every hash of ``bank`` (n x 32 bytes)."""
     differing = np.bitwise_xor(bank, np.frombuffer(bits, dtype=np.uint8))
-    return np.bitwise_count(differing).sum(axis=1, dtype=np.int64)
+    counted: NDArray[np.int64] = np.bitwise_count(differing).sum(axis=1, dtype=np.int64)
+    return counted
 
 
 def _coefficients(pixels: Pixels) -> tuple[Plane, int]:
@@ -99,14 +100,16 @@ def _box(plane: Plane, axis: int) -> Plane:
     low, high = np.maximum(places - before, 0), np.minimum(places + after, length)
     counts = (high - low).reshape(-1, *([1] * (plane.ndim - 1)))
     means = (sums[high] - sums[low]) / counts
-    return np.moveaxis(means, 0, axis).astype(np.float32)
+    smooth: Plane = np.moveaxis(means, 0, axis).astype(np.float32)
+    return smooth
 
 
 def _decimate(plane: Plane) -> Plane:
     height, width = plane.shape
     rows = ((np.arange(GRID) + 0.5) * height / GRID).astype(int)
     columns = ((np.arange(GRID) + 0.5) * width / GRID).astype(int)
-    return plane[rows][:, columns]
+    grid: Plane = plane[rows][:, columns]
+    return grid
 
 
 def _quality(grid: Plane) -> int:

@@ -78,3 +78,23 @@ def scores_with_thresholds(verdict: VerdictRow) -> list[dict[str, Any]]:
         }
         for label, score in sorted(verdict.scores.items(), key=lambda pair: -pair[1])
     ]
+
+
+def withheld_decisions(
+    organization_id: UUID, *, before: datetime | None = None, limit: int = 50
+) -> list[Decision]:
+    """A tenant's own decisions that were no allowance, newest first."""
+    found = Decision.objects.filter(organization_id=organization_id).exclude(
+        outcome__in=("allow", "label")
+    )
+    if before is not None:
+        found = found.filter(at__lt=before)
+    return list(found.select_related("appeal").order_by("-at")[:limit])
+
+
+def decision_of(decision_id: UUID, *, organization_id: UUID | None = None) -> Decision | None:
+    """One decision, or None; with ``organization_id`` only that tenant's."""
+    found = Decision.objects.filter(id=decision_id)
+    if organization_id is not None:
+        found = found.filter(organization_id=organization_id)
+    return found.first()

@@ -1,0 +1,81 @@
+"""A tenant's own decisions with reasons in plain words, and the appeal."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.timezone import now
+from django.views.decorators.http import require_GET, require_POST
+
+from governance.kernel.errors import DomainError
+from governance.models import Organization
+from governance.portal.access import organization_page, permissions_on
+from governance.queries.organizations import all_organizations, organizations_of_person
+from governance.queries.permissions import Permission
+from moderation.models import Appeal
+from moderation.operations.appeals import file_appeal
+from moderation.portal.access import actor_on, person_on
+from moderation.queries.decisions import decision_of, decisions_of_job, withheld_decisions
+from moderation.queries.policies import active_bundle
+
+
+@require_GET
+@organization_page()
+def decisions(request: HttpRequest, organization: Organization) -> HttpResponse:
+    """What the content filter withheld, newest first."""
+    context = {"decisions": withheld_decisions(organization.id), "items": active_bundle().items}
+    return render(request, "moderation/decisions.html", context)
+
+
+@require_GET
+@organization_page()
+def decision_page(
+    request: HttpRequest, organization: Organization, decision_id: UUID
+) -> HttpResponse:
+    """One decision: what, which clause, by whom or what, and how to appeal."""
+    decision = decision_of(decision_id, organization_id=organization.id)
+    if decision is None:
+        raise Http404
+    lines = decisions_of_job(decision.job_id, organization_id=organization.id)
+    context = {
+        "decision": decision,
+        "lines": [line for line in lines if line.decision_id == decision.id],
+        "item": active_bundle().items.get(decision.item),
+        "appeal": Appeal.objects.filter(decision=decision).first(),
+        "may_appeal": Permission.GENERATE in permissions_on(request),
+    }
+    return render(request, "moderation/decision.html", context)
+
+
+@require_POST
+@organization_page(Permission.GENERATE)
+def appeal(request: HttpRequest, organization: Organization, decision_id: UUID) -> HttpResponse:
+    """File the appeal."""
+    try:
+        file_appeal(
+            decision_id=decision_id,
+            organization_id=organization.id,
+            statement=request.POST.get("statement", ""),
+            actor=actor_on(request),
+            at=now(),
+        )
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+    else:
+        messages.success(request, "Your appeal is filed. Another person will look at it.")
+    return redirect("moderation-decision", slug=organization.slug, decision_id=decision_id)
+
+
+@require_GET
+@login_required
+def appeal_address(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """The address in every refusal: leads a member to the decision's page in their organization."""
+    decision = decision_of(decision_id)
+    user = person_on(request)
+    own = all_organizations() if user.is_staff else organizations_of_person(user)
+    for organization in own:
+        if decision is not None and organization.id == decision.organization_id:
+            return redirect("moderation-decision", slug=organization.slug, decision_id=decision_id)
+    raise Http404
