@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+from scipy import sparse  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
-from moderation.classifiers.text.features import SIZE, Counts, counts_of
+from moderation.classifiers.text.features import SIZE, Counts, counts_of, weighted
+from moderation.classifiers.text.normalise import clean
 from moderation.classifiers.text.weights import HEADS_FILE
 from moderation.training.text_rows import ITEMS, Row
 
@@ -28,14 +29,12 @@ def idf_of(counts: Sequence[Counts]) -> Floats:
     for buckets, _ in counts:
         frequency[buckets] += 1
     idf = np.log((1 + len(counts)) / (1 + frequency)) + 1
-    idf[frequency < 2] = 0
+    idf[frequency <= 1] = 0
     return idf.astype(np.float32)
 
 
 def matrix_of(counts: Sequence[Counts], idf: Floats) -> sparse.csr_matrix:
     """Sparse matrix of weighted features, a row per text."""
-    from moderation.classifiers.text.features import weighted
-
     parts = [weighted(pair, idf) for pair in counts]
     lengths = [len(buckets) for buckets, _ in parts]
     return sparse.csr_matrix(
@@ -52,9 +51,9 @@ def fit_heads(
     features: sparse.csr_matrix, targets: npt.NDArray[np.bool_], importance: Floats, strength: float
 ) -> tuple[Floats, Floats]:
     """Logistic regression per head: weights (heads x SIZE) and biases."""
-    weights = np.zeros((len(HEADS), SIZE), dtype=np.float32)
-    bias = np.zeros(len(HEADS), dtype=np.float32)
-    for place in range(len(HEADS)):
+    weights = np.zeros((targets.shape[1], SIZE), dtype=np.float32)
+    bias = np.zeros(targets.shape[1], dtype=np.float32)
+    for place in range(targets.shape[1]):
         if not targets[:, place].any():
             bias[place] = -12.0
             continue
@@ -86,6 +85,4 @@ def pack_heads(
 
 def features_of(rows: Sequence[Row]) -> list[Counts]:
     """Counts of the plain view of every row."""
-    from moderation.classifiers.text.normalise import clean
-
     return [counts_of(" ".join(clean(row.text).lower().split())) for row in rows]

@@ -5,6 +5,8 @@ Two tables. `ALWAYS` maps wherever it occurs (the glyphs have no other use in an
 that also has Latin letters, so that a Russian or Greek sentence stays one and is routed as such.
 """
 
+# ruff: noqa: RUF001, PLR2004 - the letters that deceive are the subject, with their code points
+
 import unicodedata
 
 _ALWAYS_PAIRS = {
@@ -111,21 +113,34 @@ def is_latin(char: str) -> bool:
     return char.isalpha() and (code < 0x250 or 0x1E00 <= code <= 0x1EFF)
 
 
-def _word_to_latin(word: str) -> str:
+def _letters(word: str) -> list[str]:
+    return [char for char in word if char.isalpha()]
+
+
+def _is_alike(word: str) -> bool:
+    """True when every letter is Latin or looks it."""
+    return all(is_latin(char) or ord(char) in ALWAYS for char in _letters(word))
+
+
+def _is_foreign(words: list[str]) -> bool:
+    """True when the words without a Latin letter hold letters that look like none: real writing."""
+    whole = [word for word in words if _letters(word) and not any(map(is_latin, word))]
+    strange = sum(1 for word in whole if not _is_alike(word))
+    return strange * 3 >= len(whole) and strange > 0
+
+
+def _word_to_latin(word: str, *, foreign: bool) -> str:
     if word.isascii():
         return word
-    letters = [char for char in word if char.isalpha()]
-    alike = sum(1 for char in letters if is_latin(char) or ord(char) in ALWAYS)
-    if not letters or alike * 2 < len(letters):
-        return word
-    mapped = word.translate(ALWAYS)
-    if any(is_latin(char) for char in word) or alike == len(letters):
-        mapped = mapped.translate(MIXED)
-    return mapped
+    if any(map(is_latin, word)):
+        return word.translate(ALWAYS).translate(MIXED)
+    return word if foreign or not _is_alike(word) else word.translate(ALWAYS)
 
 
 def to_latin(text: str) -> str:
-    """`text` with look-alike letters replaced, word by word; whole foreign words are left alone."""
+    """`text` with look-alike letters replaced, word by word; writing in another script is left."""
     if text.isascii():
         return text
-    return " ".join(_word_to_latin(word) for word in text.split(" "))
+    words = text.split(" ")
+    foreign = _is_foreign(words)
+    return " ".join(_word_to_latin(word, foreign=foreign) for word in words)

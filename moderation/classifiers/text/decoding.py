@@ -4,6 +4,8 @@ Every function replaces what decodes to readable text in place and leaves the re
 around an encoded span stay beside it. Nothing here executes or imports what it reads.
 """
 
+# ruff: noqa: RUF001 - Morse is written with look-alike dots and dashes
+
 import base64
 import binascii
 import html
@@ -11,13 +13,16 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
+#: Letters a decoded span needs before it counts as text; the highest byte.
+SHORTEST, BYTE = 4, 255
+
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{8,}={0,2}(?![A-Za-z0-9+/_=-])")
 _BASE32 = re.compile(r"(?<![A-Z2-7=])[A-Z2-7]{16,}={0,6}(?![A-Z2-7=])")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9A-Fa-f]{2}[ :,]?(?:0x)?){4,}(?![0-9A-Za-z])")
 _ESCAPE = re.compile(r"(?:\\x([0-9A-Fa-f]{2}))|(?:\\u\{?([0-9A-Fa-f]{4})\}?)|(?:U\+([0-9A-F]{4}))")
 _BINARY = re.compile(r"(?<![01])(?:[01]{8}[ ,]?){3,}(?![01])")
 _DECIMAL = re.compile(r"(?<!\d)(?:(?:3[2-9]|[4-9]\d|1[01]\d|12[0-6])[ ,]+){5,}\d{2,3}(?!\d)")
-_MORSE = re.compile(r"(?<!\S)[.\-·−]{1,5}(?:[ /|]+[.\-·−]{1,5}){3,}(?!\S)")  # noqa: RUF001
+_MORSE = re.compile(r"(?<!\S)[.\-·−]{1,5}(?:[ /|]+[.\-·−]{1,5}){3,}(?!\S)")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}){1,}")
 _MORSE_CODES = (
     ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- "
@@ -32,7 +37,9 @@ def _readable(raw: bytes) -> str | None:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    if len(text) < 4 or not text.isprintable() and not text.replace("\n", " ").isprintable():
+    if len(text) < SHORTEST or (
+        not text.isprintable() and not text.replace("\n", " ").isprintable()
+    ):
         return None
     plain = sum(1 for char in text if char.isalnum() or char in " ,.'-\n")
     return text if plain >= 0.85 * len(text) else None
@@ -77,11 +84,11 @@ def _from_binary(match: re.Match[str]) -> str:
 
 def _from_decimal(match: re.Match[str]) -> str:
     codes = [int(number) for number in re.findall(r"\d+", match.group())]
-    return _readable(bytes(codes)) or match.group() if max(codes) < 256 else match.group()
+    return _readable(bytes(codes)) or match.group() if max(codes) <= BYTE else match.group()
 
 
 def _from_morse(match: re.Match[str]) -> str:
-    codes = match.group().replace("·", ".").replace("−", "-")  # noqa: RUF001
+    codes = match.group().replace("·", ".").replace("−", "-")
     words = [part.split() for part in re.split(r"\s*[/|]\s*|\s{2,}", codes)]
     if any(code not in _MORSE_LETTERS for word in words for code in word):
         return match.group()

@@ -6,6 +6,7 @@ The same function serves training and the web process. Hashes are polynomial ove
 
 import re
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ def _char_buckets(text: str) -> npt.NDArray[np.int64]:
 
 def _word_buckets(text: str) -> npt.NDArray[np.int64]:
     tokens = [token.encode() for token in _TOKEN.findall(text[:BYTE_LIMIT])]
-    pairs = [first + b" " + second for first, second in zip(tokens, tokens[1:], strict=False)]
+    pairs = [first + b" " + second for first, second in pairwise(tokens)]
     mask = (1 << WORD_BITS) - 1
     buckets = [(zlib.crc32(token) * 0x9E3779B1 >> 13) & mask for token in tokens + pairs]
     return np.array(buckets, dtype=np.int64) + (1 << CHAR_BITS)

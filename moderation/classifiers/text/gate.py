@@ -8,27 +8,27 @@ Interface:
     found.outcome                             # "allow" | "label" | "review" | "block"
 
 `TextGate.name`, `.version`, `.weights_sha256` identify it in verdicts; `.thresholds` are the shipped
-ones (`thresholds.json`), `.covered` the items that have a head. `classify` is a pure function of the
-text, the thresholds and the weights, safe in threads, bounded on any input, and never answers NaN:
-it raises ScoreNotFinite. What the heads cannot read (another language, or text beyond the limit) is
-`review`, never `allow`.
+ones (`thresholds.json`), `.covered` the items that have a head; item 9 has none and scores 0.
+`classify` is a pure function of the text, the thresholds and the weights, safe in threads, bounded on
+any input, and never answers NaN: it raises ScoreNotFinite. What the heads cannot read (another
+language, text beyond the limit) is `review`, never `allow`. Rules hold whatever the thresholds say.
 """
 
-import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
-from moderation.classifiers.text.features import counts_of, weighted
+from moderation.classifiers.text.heads import Heads
 from moderation.classifiers.text.language import READ, LanguageCheck
-from moderation.classifiers.text.normalise import READ_LIMIT, View, clean, views_of
+from moderation.classifiers.text.normalise import READ_LIMIT, View, for_language, views_of
+from moderation.classifiers.text.rules import Finding, Lexicon
+from moderation.classifiers.text.scorer import Scorer
 from moderation.classifiers.text.scores import (
     ITEM_NAMES,
     ITEMS,
     RANK,
     Outcome,
-    ScoreNotFinite,
     TextScores,
     Thresholds,
     outcome_of,
@@ -36,14 +36,20 @@ from moderation.classifiers.text.scores import (
 )
 from moderation.classifiers.text.weights import (
     FOLDER,
-    Heads,
     folder_sha256,
+    read_encoder,
+    read_fusion,
     read_heads,
     read_json,
+    read_lexicon,
 )
 
-#: Words of one window and the step between windows; windows of a view that are read.
-WINDOW, STEP, WINDOWS = 120, 90, 24
+#: Words and characters of one window, words shared by neighbours, windows of a text that are read.
+WINDOW, WINDOW_CHARS, OVERLAP, WINDOWS = 90, 560, 20, 40
+LONGEST_WORD = 64
+#: Least score of an item whose rule fired. The outcome comes from the rule, not from this.
+RULE_SCORE = {"review": 0.3, "block": 0.6}
+CANARY_TOLERANCE = 0.03
 
 
 class GateSelfTestFailed(Exception):
@@ -53,12 +59,30 @@ class GateSelfTestFailed(Exception):
 
 
 def windows_of(text: str) -> list[str]:
-    """`text` itself when it is short, else overlapping windows of WINDOW words, at most WINDOWS."""
+    """`text` itself when it is short, else overlapping windows of whole words, first to last."""
     words = text.split(" ")
-    if len(words) <= WINDOW:
+    if len(words) <= WINDOW and len(text) <= WINDOW_CHARS:
         return [text]
-    starts = range(0, max(len(words) - WINDOW + STEP, 1), STEP)
-    return [" ".join(words[start : start + WINDOW]) for start in starts][:WINDOWS]
+    windows, start = [], 0
+    while start < len(words):
+        end, size = start, 0
+        while end < len(words) and end - start < WINDOW and size <= WINDOW_CHARS:
+            size += len(words[end]) + 1
+            end += 1
+        windows.append(" ".join(words[start:end]))
+        if end >= len(words):
+            break
+        start = max(start + 1, end - OVERLAP)
+    return windows
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the windows of all views gave."""
+
+    scores: dict[str, float]
+    findings: tuple[Finding, ...]
+    complete: bool
 
 
 class TextGate:
@@ -67,13 +91,23 @@ class TextGate:
     name = "licet-text-gate"
 
     def __init__(
-        self, *, heads: Heads, thresholds: Thresholds, version: str, digest: str, folder: Path
+        self,
+        *,
+        heads: Heads,
+        scorer: Scorer,
+        lexicon: Lexicon,
+        thresholds: Thresholds,
+        version: str,
+        digest: str,
+        folder: Path,
     ) -> None:
         self.version = version
         self.weights_sha256 = digest
         self.thresholds = dict(thresholds)
         self.covered = tuple(thresholds)
-        self._heads = heads
+        self._words = heads.words
+        self._scorer = scorer
+        self._lexicon = lexicon
         self._folder = folder
         self._language = LanguageCheck(heads.words)
 
@@ -81,28 +115,33 @@ class TextGate:
     def load(cls, folder: Path | None = None) -> Self:
         """The gate of `folder` (default: the shipped weights). Raises WeightsUnusable."""
         folder = folder or FOLDER
-        manifest = read_json(folder, "manifest.json")
+        heads = read_heads(folder)
         return cls(
-            heads=read_heads(folder),
+            heads=heads,
+            scorer=Scorer(heads, read_encoder(folder), read_fusion(folder)),
+            lexicon=read_lexicon(folder),
             thresholds=read_thresholds(read_json(folder, "thresholds.json")),
-            version=str(manifest.get("version", "")),
+            version=str(read_json(folder, "manifest.json").get("version", "")),
             digest=folder_sha256(folder),
             folder=folder,
         )
 
     def classify(self, text: str, thresholds: Thresholds | None = None) -> TextScores:
         """Scores, outcome, item and reasons for `text`. Raises ScoreNotFinite, never answers NaN."""
-        views = views_of(text, self._heads.words)
-        scores = self._score_views(views)
-        language = self._language.tag(clean(text))
-        outcome, item = outcome_of(scores, thresholds or self.thresholds)
-        reasons = [f"reads as {ITEM_NAMES[item]}"] if item else []
-        unread = self._unread(text, language)
+        limits = self.thresholds if thresholds is None else thresholds
+        views = views_of(text, self._words)
+        read = self._read(views)
+        language = self._language.tag(for_language(text))
+        outcome, item = _with_findings(outcome_of(read.scores, limits), read.findings)
+        reasons = [f"{found.reason} (rule {found.rule})" for found in read.findings]
+        if item and not any(found.item == item for found in read.findings):
+            reasons.append(f"reads as {ITEM_NAMES[item]}")
+        unread = _unread(text, views, language, complete=read.complete)
         if unread and RANK[outcome] < RANK["review"]:
             outcome = "review"
         return TextScores(
-            scores=scores,
-            score=max(scores.values()),
+            scores=read.scores,
+            score=max(read.scores.values()),
             outcome=outcome,
             item=item,
             reasons=(*reasons, *unread),
@@ -120,47 +159,60 @@ class TextGate:
             raise GateSelfTestFailed("the manifest holds no canary")
         for place, canary in enumerate(canaries):
             found = self.classify(canary["text"])
-            if found.outcome != canary["outcome"] or abs(found.score - canary["score"]) > 0.02:
+            apart = abs(found.score - canary["score"])
+            if found.outcome != canary["outcome"] or apart > CANARY_TOLERANCE:
                 raise GateSelfTestFailed(f"canary {place} does not score as recorded")
 
-    def _unread(self, text: str, language: str) -> tuple[str, ...]:
-        reasons = []
-        if language not in READ:
-            reasons.append(f"the language ({language}) cannot be read by the classifier")
-        if len(text) > READ_LIMIT:
-            reasons.append(f"only the first {READ_LIMIT} characters can be read")
-        return tuple(reasons)
-
-    def _score_views(self, views: tuple[View, ...]) -> dict[str, float]:
+    def _read(self, views: tuple[View, ...]) -> _Read:
         best = dict.fromkeys(ITEMS, 0.0)
+        fired: dict[str, Finding] = {}
+        complete = True
         for view in views:
-            for window in windows_of(view.text):
-                for item, value in self._score_window(window).items():
+            windows = windows_of(view.text)
+            complete = complete and len(windows) <= WINDOWS
+            for window in windows[:WINDOWS]:
+                fired |= {found.rule: found for found in self._lexicon.findings(window)}
+                scores = self._scorer.score(window, of=len(windows))
+                for item, value in scores.items():
                     best[item] = max(best[item], value)
-        return best
-
-    def _score_window(self, text: str) -> dict[str, float]:
-        heads = self._heads
-        buckets, values = weighted(counts_of(text), heads.idf)
-        logits = (heads.weights[:, buckets].astype(np.float32) @ values) * heads.scales + heads.bias
-        if not np.all(np.isfinite(logits)):
-            raise ScoreNotFinite("a head answered no finite number")
-        odds = dict(zip(heads.names, logits.tolist(), strict=True))
-        return share_out(odds)
+        findings = _strictest(fired.values())
+        for found in findings:
+            best[found.item] = max(best[found.item], RULE_SCORE[found.outcome])
+        return _Read(best, findings, complete)
 
 
-def share_out(logits: dict[str, float]) -> dict[str, float]:
-    """Item scores from the heads: the any-harm probability goes to the strongest item in full, to the
-    others in proportion to their own odds, so that the highest item score is the any-harm score.
-    """
-    any_harm = _sigmoid(logits["any"])
-    own = {item: _sigmoid(logits[item]) for item in logits if item != "any"}
-    strongest = max(own.values())
-    return {item: any_harm * value / strongest for item, value in own.items()}
+def _strictest(fired: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding an item: the one with the strictest outcome."""
+    best: dict[str, Finding] = {}
+    for found in fired:
+        known = best.get(found.item)
+        if known is None or RANK[found.outcome] > RANK[known.outcome]:
+            best[found.item] = found
+    return tuple(best.values())
 
 
-def _sigmoid(value: float) -> float:
-    return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, value))))
+def _with_findings(
+    decided: tuple[Outcome, str | None], findings: tuple[Finding, ...]
+) -> tuple[Outcome, str | None]:
+    """A rule outranks a head that says as much, because its reason is the clearer one."""
+    for found in sorted(findings, key=lambda finding: finding.item, reverse=True):
+        if RANK[found.outcome] >= RANK[decided[0]]:
+            decided = (found.outcome, found.item)
+    return decided
+
+
+def _unread(
+    text: str, views: tuple[View, ...], language: str, *, complete: bool
+) -> tuple[str, ...]:
+    """Why a part of the text could not be read, in plain words; empty when all was."""
+    reasons = []
+    if language not in READ:
+        reasons.append(f"the language ({language}) cannot be read by the classifier")
+    if len(text) > READ_LIMIT or not complete:
+        reasons.append(f"too long: only the first {READ_LIMIT} characters can be read")
+    if any(len(word) > LONGEST_WORD for word in views[-1].text.split(" ")):
+        reasons.append("holds a run of letters too long to be words")
+    return tuple(reasons)
 
 
 __all__ = ["GateSelfTestFailed", "Outcome", "TextGate", "TextScores"]

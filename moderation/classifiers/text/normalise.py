@@ -6,6 +6,8 @@ knows become known ones by undoing leet, letter spacing, repeats, reversal or a 
 that equals an earlier one is not added, so an ordinary prompt has one view and pays nothing.
 """
 
+# ruff: noqa: RUF001, PLR2004 - look-alike signs; word lengths and shares are said beside them
+
 import re
 import unicodedata
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from moderation.classifiers.text.decoding import decode_spans
 from moderation.classifiers.text.words import Words
 
 #: Characters of a prompt that are read; what lies behind is not, and the gate says so.
-READ_LIMIT = 20_000
+READ_LIMIT = 10_000
 #: Tokens of a view that are examined for repair.
 REPAIR_LIMIT = 2_000
 
@@ -30,7 +32,7 @@ _LEET: dict[str, str] = {
     "%": "x", "^": "a", "*": "aeiou", "£": "l",
 }  # fmt: skip
 _EDGE = ".,;:?\"'`[]{}<>"
-_SHAPES = re.compile(r"^[\d.,:/x×-]+(?:[a-z]{1,3})?$")  # noqa: RUF001
+_SHAPES = re.compile(r"^[\d.,:/x×-]+(?:[a-z]{1,3})?$")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,13 @@ def clean(text: str) -> str:
             text = text.translate(FLIPPED)[::-1]
         text = _without_marks(to_latin(_without_marks(text)))[:READ_LIMIT]
     return re.sub(r"[^\S\n ]", " ", text).strip()
+
+
+def for_language(text: str) -> str:
+    """`text` with look-alikes and invisible characters undone and accents kept, to tell languages."""
+    shown = "".join(char for char in text[:READ_LIMIT] if char.isascii() or _visible(char))
+    composed = unicodedata.normalize("NFKC", shown)
+    return to_latin("".join(char for char in composed if unicodedata.category(char) != "Mn"))
 
 
 def letters_of(text: str) -> list[str]:
@@ -149,9 +158,14 @@ def _repair_token(token: str, words: Words) -> str:
     return token
 
 
-def _join_spaced(match: re.Match[str]) -> str:
-    """`r e d   c a r` -> `red car`: wide gaps part words where there are any."""
-    return match.group().replace(match.group(1), "")
+def _join_spaced(match: re.Match[str], words: Words) -> str:
+    """`r e d   c a r` -> `red car`; initials (`j.r.r.`) stay."""
+    joined = match.group().replace(match.group(1), "")
+    if joined in words:
+        return joined
+    if len(joined) <= len("abc"):
+        return match.group()
+    return " ".join(words.split(joined)) or joined
 
 
 def _join_fragments(tokens: list[str], words: Words) -> list[str]:
@@ -187,16 +201,15 @@ def _unshift(text: str, words: Words) -> str:
     tokens = letters_of(text)[:200]
     if len(tokens) < 2 or words.coverage(tokens) > 0.5:
         return text
-    options: list[tuple[float, str]] = []
-    for option in (*(_shift(text, step) for step in range(1, 26)), _mirror(text), text[::-1]):
-        options.append((words.coverage(letters_of(option)[:200]), option))
+    turned = (*(_shift(text, step) for step in range(1, 26)), _mirror(text), text[::-1])
+    options = [(words.coverage(letters_of(option)[:200]), option) for option in turned]
     share, best = max(options, key=lambda option: option[0])
     return best if share >= max(0.6, words.coverage(tokens) + 0.3) else text
 
 
 def repair(text: str, words: Words) -> str:
     """`text` with broken words mended. Returns it unchanged when every word is known."""
-    joined = _unshift(_SPACED.sub(_join_spaced, text), words)
+    joined = _unshift(_SPACED.sub(lambda match: _join_spaced(match, words), text), words)
     tokens = [_repair_token(token, words) for token in _TOKEN.findall(joined)[:REPAIR_LIMIT]]
     return " ".join(_join_fragments(tokens, words))
 

@@ -57,8 +57,8 @@ class Threshold:
     block: float
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.review <= self.block <= 1.01:
-            raise ValueError("thresholds need 0 <= review <= block <= 1.01")
+        if not 0.0 <= self.review <= self.block <= 1.0:
+            raise ValueError("thresholds need 0 <= review <= block <= 1")
 
 
 Thresholds = Mapping[str, Threshold]
@@ -75,6 +75,12 @@ def read_thresholds(raw: Mapping[str, Mapping[str, float]]) -> dict[str, Thresho
     return found
 
 
+def _rank(value: float, pair: Threshold) -> int:
+    if value >= pair.block:
+        return RANK["block"]
+    return RANK["review"] if value >= pair.review else RANK["allow"]
+
+
 def outcome_of(scores: Mapping[str, float], thresholds: Thresholds) -> tuple[Outcome, str | None]:
     """The strictest outcome over all items, and the item that decided it (None when allowed).
 
@@ -83,9 +89,9 @@ def outcome_of(scores: Mapping[str, float], thresholds: Thresholds) -> tuple[Out
     decided: tuple[int, float, str] | None = None
     for item, pair in thresholds.items():
         value = scores[item]
-        rank = 3 if value >= pair.block else 2 if value >= pair.review else 0
+        rank = _rank(value, pair)
         if rank and (decided is None or (rank, value) > decided[:2]):
             decided = (rank, value, item)
     if decided is None:
         return "allow", None
-    return ("block" if decided[0] == 3 else "review"), decided[2]
+    return ("block" if decided[0] == RANK["block"] else "review"), decided[2]

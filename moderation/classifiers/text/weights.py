@@ -2,37 +2,26 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from moderation.classifiers.text.encoder import TextEncoder
 from moderation.classifiers.text.features import SIZE
+from moderation.classifiers.text.heads import Heads
+from moderation.classifiers.text.rules import Lexicon, LexiconUnusable
+from moderation.classifiers.text.scorer import Fusion
 from moderation.classifiers.text.words import Words
 
 FOLDER = Path(__file__).resolve().parents[2] / "weights" / "text-gate"
 HEADS_FILE = "heads.npz"
-Floats = npt.NDArray[np.float32]
 
 
 class WeightsUnusable(Exception):
     """A file of the weights folder is missing, malformed or of an unknown version."""
 
     code = "weights_unusable"
-
-
-@dataclass(frozen=True)
-class Heads:
-    """Linear heads over hashed n-grams: `weights` (heads x SIZE, int8) times `scales`, `bias`."""
-
-    names: tuple[str, ...]
-    weights: npt.NDArray[np.int8]
-    scales: Floats
-    bias: Floats
-    idf: Floats
-    words: Words
 
 
 def folder_sha256(folder: Path) -> str:
@@ -78,3 +67,30 @@ def read_heads(folder: Path) -> Heads:
     if heads.weights.shape != (len(heads.names), SIZE) or heads.idf.shape != (SIZE,):
         raise WeightsUnusable(f"{HEADS_FILE} has an unknown shape")
     return heads
+
+
+def read_encoder(folder: Path) -> TextEncoder:
+    """The sentence encoder. Raises WeightsUnusable."""
+    try:
+        return TextEncoder.load(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise WeightsUnusable("encoder.npz cannot be read") from error
+
+
+def read_fusion(folder: Path) -> dict[str, Fusion]:
+    """How the two models are joined, per head. Raises WeightsUnusable."""
+    try:
+        return {
+            name: Fusion(**{part: float(value) for part, value in raw.items()})
+            for name, raw in read_json(folder, "fusion.json").items()
+        }
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WeightsUnusable("fusion.json is malformed") from error
+
+
+def read_lexicon(folder: Path) -> Lexicon:
+    """Rules and word sets. Raises WeightsUnusable."""
+    try:
+        return Lexicon(read_json(folder, "lexicon.json"))
+    except LexiconUnusable as error:
+        raise WeightsUnusable("lexicon.json is malformed") from error
