@@ -25,6 +25,12 @@ class GovernanceConfig(AppConfig):
             "operator",
             NavigationItem("Compliance", "operator", "shield", 0, per_organization=False),
         )
+        navigation.register(
+            "releases",
+            NavigationItem("Releases", "releases", "box", 1, per_organization=False),
+        )
+        navigation.register("licence", NavigationItem("Licence", "licence", "shield", 40))
+        navigation.register("seats", NavigationItem("Seats", "seats", "people", 50))
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
         post_migrate.connect(keep_first_terms, sender=self)

@@ -6,5 +6,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("governance.api.urls")),
     path("", include("inference.api.urls")),
     path("", include("governance.portal.urls")),
+    path("", include("governance.portal.licence.urls")),
+    path("accounts/", include("allauth.urls")),
     path("", include("inference.portal.urls")),
+    path("", include("moderation.portal.urls")),
 ]

@@ -1,0 +1,1 @@
+"""The licence in the portal: standing, attestation, seats, releases, compliance."""
