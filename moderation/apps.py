@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from governance.kernel.registry import HealthCheck, health_checks
+from governance.kernel.registry import HealthCheck, NavigationItem, health_checks, navigation
 
 
 class ModerationConfig(AppConfig):
@@ -14,6 +14,13 @@ class ModerationConfig(AppConfig):
     def ready(self) -> None:
         """Called once per process by Django."""
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
+        navigation.register(
+            "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)
+        )
+        navigation.register(
+            "moderation",
+            NavigationItem("Moderation", "moderation-queue", "flag", 60, per_organization=False),
+        )
 
 
 def probe_text_gate() -> str:
