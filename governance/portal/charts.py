@@ -6,7 +6,7 @@ A strict Content-Security-Policy forbids inline styles, so everything is placed 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 640, 200
+WIDTH, HEIGHT = 520, 200
 LEFT, RIGHT, TOP, BOTTOM = 34, 6, 12, 22
 # Headings under the horizontal axis that fit side by side at 360 px.
 LABELS = 6
@@ -76,14 +76,13 @@ class StackedChart:
 
 
 def nice_ceiling(value: float) -> int:
-    """The smallest of 1, 2, 2.5 or 5 times a power of ten (at least 4) that is not below ``value``."""
-    step = 1
+    """The smallest round even number (1.2, 1.6, 2, ... times a power of ten) not below ``value``."""
+    power = 10
     while True:
-        for factor in (1, 2, 2.5, 5):
-            candidate = int(step * factor)
-            if candidate >= max(value, 4) and candidate % 4 in {0, 1, 2}:
-                return candidate
-        step *= 10
+        for tenths in (2, 4, 6, 8, 10, 12, 16):
+            if power * tenths // 10 >= max(value, 4):
+                return power * tenths // 10
+        power *= 10
 
 
 def vertical(value: float, top: float) -> float:

@@ -1,8 +1,10 @@
 """One generation's life as steps for people, from request to delivery."""
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from itertools import groupby
 from uuid import UUID
 
 from billing.queries.ledger import lines_of_job
@@ -10,6 +12,7 @@ from governance.models import AuditEntry
 from governance.queries.audit import entries_about
 from inference.queries.generations import GenerationDetail
 from moderation.queries.decisions import DecisionLine, decisions_of_job
+from moderation.queries.policies import item_titles
 
 # What an audit entry about a generation means for people: title, icon, tone.
 ACTS = {
@@ -22,8 +25,23 @@ ACTS = {
     "generation.cancel_requested": ("Cancellation asked for", "stop", ""),
     "generation.cancelled": ("Cancelled", "stop", ""),
 }
-LEDGER = {"hold": "wallet", "capture": "wallet", "release": "wallet"}
-STAGES = {"input": "Prompt gate", "output": "Image gate"}
+STAGES = {"input": "Prompt gate", "output": "Image gate", "reference": "Reference gate"}
+PASSED = {"allow", "label"}
+OUTCOMES = {"block": "refused", "review": "held for review"}
+SHOWN_SCORES = 4
+DIALECTS = defaultdict(
+    lambda: "over the API",
+    {"openai": "over the OpenAI-compatible API", "portal": "in the playground"},
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One classifier's score from 0 to 1 beside the threshold that blocks."""
+
+    label: str
+    score: float
+    block: float | None
 
 
 @dataclass(frozen=True)
@@ -35,7 +53,9 @@ class Step:
     icon: str
     tone: str
     text: str = ""
-    scores: tuple[dict[str, Any], ...] = ()
+    lines: tuple[str, ...] = ()
+    scores: tuple[Score, ...] = ()
+    decision_id: UUID | None = None
     since: float | None = None
     order: int = field(default=0)
 
@@ -44,31 +64,31 @@ def timeline(detail: GenerationDetail) -> list[Step]:
     """Every step in order of time, with the time that passed between them."""
     job = detail.summary.id
     steps = [received(detail), licensed(detail)]
-    steps += [gate_step(line) for line in decisions_of_job(job)]
+    verdicts = decisions_of_job(job, organization_id=detail.organization_id)
+    steps += [
+        gate_step(list(lines)) for _, lines in groupby(verdicts, key=lambda line: line.decision_id)
+    ]
     steps += money_steps(job)
     steps += [act_step(entry, detail) for entry in entries_about("generation", job)]
     steps += stored(detail)
     steps.sort(key=lambda step: (step.at, step.order))
+    befores = [None, *steps[:-1]]
     return [
-        Step(**{**step.__dict__, "since": (step.at - before.at).total_seconds()})
-        if before is not None
-        else step
-        for before, step in zip([None, *steps[:-1]], steps, strict=True)
+        replace(step, since=(step.at - before.at).total_seconds() if before else None)
+        for before, step in zip(befores, steps, strict=True)
     ]
 
 
 def received(detail: GenerationDetail) -> Step:
-    """The request."""
+    """The request: by which key or person, from where."""
     summary = detail.summary
-    who = summary.key_label or summary.member_email or "the portal"
-    return Step(
-        summary.created_at,
-        "Request received",
-        "document",
-        "good",
-        f"by {who}, request {detail.request_id or 'without id'}",
-        order=-9,
+    who = f"key {summary.key_label}" if summary.key_label else summary.member_email or "the portal"
+    address = next(
+        (entry.ip for entry in entries_about("generation", summary.id) if entry.ip), None
     )
+    text = f"By {who}" + (f" from {address}" if address else "") + f", {DIALECTS[summary.dialect]}"
+    lines = (f"Request {detail.request_id}",) if detail.request_id else ()
+    return Step(summary.created_at, "Request received", "document", "good", text, lines, order=-9)
 
 
 def licensed(detail: GenerationDetail) -> Step:
@@ -85,21 +105,46 @@ def licensed(detail: GenerationDetail) -> Step:
     )
 
 
-def gate_step(line: DecisionLine) -> Step:
-    """One classifier's verdict with its scores against the thresholds."""
-    passed = line.outcome in {"allow", "label"}
-    where = STAGES.get(line.stage, line.stage)
-    what = "allowed" if passed else line.outcome.replace("_", " ")
-    text = f"{line.detector} {line.version}, policy {line.policy_version}, {line.latency_ms} ms"
+def gate_step(lines: Sequence[DecisionLine]) -> Step:
+    """One decision: what its classifiers scored, against which thresholds, and what follows."""
+    first = lines[0]
+    worst = next((line for line in lines if line.outcome not in PASSED), None)
+    judged = all(line.status == "ok" for line in lines)
+    where = STAGES.get(first.stage, first.stage)
+    picture = f" {first.index + 1}" if first.stage == "output" and first.index else ""
+    outcome = "allowed" if worst is None else OUTCOMES.get(worst.outcome, worst.outcome)
+    titles = item_titles(first.policy_hash)
     return Step(
-        line.at,
-        f"{where}: {what}" + (f" (item {line.item})" if line.item and not passed else ""),
-        "shield" if passed else "blocked",
-        "good" if passed else "bad",
-        f"{line.reason} · {text}" if line.reason and not passed else text,
-        tuple(line.scores[:4]),
-        order=-5 if line.stage == "input" else 1,
+        first.at,
+        f"{where}{picture}: {outcome if judged else 'not judged'}",
+        "shield" if worst is None and judged else "blocked",
+        "good" if worst is None and judged else "bad",
+        "" if worst is None else reason_of(worst, titles),
+        tuple(
+            f"{line.detector} {line.version}, {line.latency_ms} ms, policy {line.policy_version}"
+            for line in lines
+        ),
+        nearest_scores(lines, titles),
+        None if worst is None else first.decision_id,
+        order=-5 if first.stage == "input" else 1,
     )
+
+
+def reason_of(line: DecisionLine, titles: Mapping[str, str]) -> str:
+    """Why in plain words: the item of the policy, then the reason."""
+    item = f"Policy item {line.item}, {titles.get(line.item, '')}. " if line.item else ""
+    return f"{item}{line.reason}".strip()
+
+
+def nearest_scores(lines: Sequence[DecisionLine], titles: Mapping[str, str]) -> tuple[Score, ...]:
+    """The few scores that came nearest to their threshold, the nearest first."""
+    scores = [
+        Score(titles.get(each["label"], each["label"]), each["score"], each["block"])
+        for line in lines
+        for each in line.scores
+    ]
+    scores.sort(key=lambda each: -(each.score / each.block if each.block else each.score))
+    return tuple(scores[:SHOWN_SCORES])
 
 
 def money_steps(job: UUID) -> list[Step]:

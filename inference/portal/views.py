@@ -8,6 +8,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 
+from billing.queries.ledger import lines_of_job
 from governance.kernel.errors import DomainError, NotFound
 from governance.models import Organization
 from governance.portal.access import organization_page, permissions_on
@@ -109,6 +110,7 @@ def generation_page(
             "detail": detail,
             "generation": detail.summary,
             "steps": timeline(detail),
+            "ledger": lines_of_job(detail.summary.id),
             "curl": as_curl(detail),
             "python": as_python(detail),
             "may_see": Permission.VIEW_IMAGES in permissions_on(request),

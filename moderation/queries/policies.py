@@ -172,3 +172,11 @@ def shipped_bundle(path: Path) -> Bundle:
 @cache
 def _read(path: Path, _mtime_ns: int, _size: int) -> Bundle:
     return bundles.read(path)
+
+
+def item_titles(digest: str) -> dict[str, str]:
+    """The titles of a policy's items by their number; empty where the policy is not here."""
+    try:
+        return {key: item.title for key, item in bundle_by_hash(digest).items.items()}
+    except BundleInvalid:
+        return {}
