@@ -53,7 +53,7 @@ def connect_provider(
         name=organization.name[:40],
         client_id=organization.slug if protocol == "saml" else client_id,
         secret=secret,
-        settings=configuration,
+        settings=_strict(protocol, configuration),
     )
     provider = IdentityProvider.objects.create(
         organization=organization, app=app, protocol=protocol, domains=wanted, created_at=at
@@ -111,6 +111,20 @@ def admit_person(
 def provider_of_app(*, app_id: int) -> IdentityProvider | None:
     """The organization's provider behind an allauth application."""
     return IdentityProvider.objects.filter(app_id=app_id).select_related("organization").first()
+
+
+def _strict(protocol: str, configuration: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with what is not left to a customer: signed assertions that we asked for."""
+    if protocol == "oidc":
+        return {**configuration, "oauth_pkce_enabled": True}
+    advanced = {
+        **configuration.get("advanced", {}),
+        "strict": True,
+        "want_assertion_signed": True,
+        "reject_idp_initiated_sso": True,
+        "reject_deprecated_algorithm": True,
+    }
+    return {**configuration, "advanced": advanced}
 
 
 def _require_free(domains: list[str], organization_id: UUID) -> None:
