@@ -24,8 +24,11 @@ from governance.stack.readiness import Readiness
 from governance.stack.servers import Servers, embedded_servers, stop_leftovers, up_lock
 from governance.stack.valkey import Valkey
 
-READY_S = 240.0
+# Long: a first start on a busy machine compiles every module. What is awaited is told meanwhile.
+READY_S = 600.0
 POLL_S = 0.1
+# Each question makes the web process probe every part, while the engine needs the processor.
+ASK_AGAIN_S = 0.4
 BORROWERS_S = 30.0
 # Children that die this often before the stack was ever ready will not get better by waiting.
 DEATHS_BEFORE_READY = 3
@@ -155,7 +158,7 @@ class Stack:
             self.give_up_if_hopeless()
             if time.monotonic() > deadline:
                 raise self.not_ready(readiness.missing)
-            time.sleep(POLL_S)
+            time.sleep(ASK_AGAIN_S)
         return self.seeded(seed)
 
     def start_seed(self) -> "subprocess.Popen[bytes]":
