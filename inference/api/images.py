@@ -1,7 +1,7 @@
 """POST /v1/images/generations: what the openai SDK calls, and the address of an image."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -107,7 +107,7 @@ def submitter_of(request: Request) -> Submitter:
     )
 
 
-def waiting(view: type[APIView]) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
+def waiting(view: type[APIView]) -> Callable[..., Any]:
     """An asynchronous view around ``view``: admission on a thread, waiting on the event loop."""
     admit = view.as_view()
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from moderation.operations.readiness import GateNotReady, self_test
 
 from inference.engine.generate import Drawing, generate, warm_up
 from inference.engine.loading import LoadedModel, ModelNotLoaded, load_model
 from inference.engine.protocol import GenerateCommand, Ready, Refused, Released, send
+from moderation.operations.readiness import GateNotReady, self_test
 
 WARM_UP_SIDE_PX = 64
 

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.operations.holds import capture_hold, void_hold
 from django.db import transaction
-from moderation.operations.release import record_image_decisions
 
+from billing.operations.holds import capture_hold, void_hold
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
 from inference.models import Artifact, Generation, State
@@ -17,6 +16,7 @@ from inference.operations.bell import ring
 from inference.operations.leases import MAX_ATTEMPTS, Lease, holder_of
 from inference.operations.storage import StoredImage
 from inference.operations.submission import record
+from moderation.operations.release import record_image_decisions
 
 BLOCKING_CODES = frozenset({"moderation_blocked", "moderation_review"})
 

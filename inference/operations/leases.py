@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from billing.operations.holds import fence_hold
 from django.db import connection, transaction
 
+from billing.operations.holds import fence_hold
 from governance.kernel.actors import Actor
 from inference.models import Generation, State
 from inference.operations.submission import record

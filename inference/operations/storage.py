@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from moderation.operations.release import verify_receipt
 
 from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import NotFound
 from inference.engine.protocol import Released
 from inference.models import Artifact
+from moderation.operations.release import verify_receipt
 
 EXTENSIONS = {"image/png": "png", "image/webp": "webp", "image/jpeg": "jpg"}
 SIGNATURES = (

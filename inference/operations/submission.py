@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from billing.operations.holds import place_hold
 from billing.queries.quotes import Quote, quote_generation
-from django.db import transaction
-from governance.operations.authorization import Authorization, authorize_generation
-
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import fingerprint
 from governance.kernel.errors import InvalidRequest
 from governance.kernel.ids import uuid7
 from governance.operations import audit
+from governance.operations.authorization import Authorization, authorize_generation
 from governance.queries.releases import default_release_slug
 from inference.models import Generation, State
 from inference.queries.work import Size, rounded_up, work_gflop

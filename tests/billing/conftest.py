@@ -27,7 +27,9 @@ def quote_of(amount: int, images: int = 1) -> Quote:
         amount=Microdollars(amount),
         per_image=Microdollars(amount // images),
         images=images,
-        price_version_id=PriceVersion.objects.values_list("id", flat=True).earliest("effective_from"),
+        price_version_id=PriceVersion.objects.values_list("id", flat=True).earliest(
+            "effective_from"
+        ),
         lines=(Line("test", images, amount // images),),
     )
 

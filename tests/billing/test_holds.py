@@ -161,7 +161,9 @@ class TestRelease:
 
 
 class TestBudgets:
-    def lock(self, account: Account, limit: int, scope: BudgetScope = BudgetScope.ORGANIZATION) -> None:
+    def lock(
+        self, account: Account, limit: int, scope: BudgetScope = BudgetScope.ORGANIZATION
+    ) -> None:
         subjects = {
             BudgetScope.ORGANIZATION: account.organization.id,
             BudgetScope.PROJECT: account.key.key.project_id,

@@ -55,7 +55,9 @@ class SketchEngine:
         for index in range(command.images):
             if index in self.refuses:
                 outcome.refused.append(
-                    Refused(index, "moderation_blocked", "Refused by the test.", {"stage": "output"})
+                    Refused(
+                        index, "moderation_blocked", "Refused by the test.", {"stage": "output"}
+                    )
                 )
             else:
                 outcome.released.append(self.sketch(command, index))

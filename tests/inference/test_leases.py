@@ -22,9 +22,7 @@ Submit = Callable[..., Generation]
 
 
 @pytest.fixture
-def neighbour(
-    organizations: Callable[..., Organization], funded: Callable[..., None]
-) -> Submitter:
+def neighbour(organizations: Callable[..., Organization], funded: Callable[..., None]) -> Submitter:
     """Another funded tenant."""
     other = organizations(name="Neighbour")
     funded(other)
@@ -47,7 +45,7 @@ class TestClaimNext:
         assert lease.generation_id == first.id
         assert (first.state, first.attempts, first.lease_epoch) == ("running", 1, 1)
 
-    def test_finds_nothing_in_an_empty_queue(self, submit: Submit, releases: list[UUID]) -> None:
+    def test_finds_nothing_in_an_empty_queue(self, releases: list[UUID]) -> None:
         assert claim_next(worker=WORKER, release_ids=releases, at=now()) is None
 
     def test_leaves_jobs_of_releases_that_this_worker_does_not_hold(self, submit: Submit) -> None:

@@ -10,7 +10,7 @@ from governance.kernel.errors import InvalidRequest
 from governance.models import AuditEntry, Organization
 from governance.operations.authorization import ReleaseNotFound
 from inference.models import Generation
-from inference.operations.submission import PromptBlocked, Submitter
+from inference.operations.submission import PromptBlocked
 from tests.factories import NOON, SYSTEM, create_api_key
 from tests.inference.conftest import Rung, submitter_for
 
@@ -64,7 +64,10 @@ class TestSubmitGeneration:
         assert balance_of(organization.id).held == 0
 
     def test_writes_nothing_when_the_wallet_is_empty(
-        self, submit: Submit, organizations: Callable[..., Organization], funded: Callable[..., None]
+        self,
+        submit: Submit,
+        organizations: Callable[..., Organization],
+        funded: Callable[..., None],
     ) -> None:
         poor = organizations()
         funded(poor, dollars=0)
@@ -127,7 +130,7 @@ class TestIdempotency:
         assert submit().id != first.id
 
     def test_a_retry_of_another_key_does_not_join(
-        self, submit: Submit, submitter: Submitter, organization: Organization
+        self, submit: Submit, organization: Organization
     ) -> None:
         first = submit()
         other = create_api_key(

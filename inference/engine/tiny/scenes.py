@@ -89,9 +89,10 @@ def sample_scene(rng, *, held_out=False, canary=0.03):
         scene = Scene(_pick(rng, shapes.OUTLINES), _pick(rng, COLOURS), _pick(rng, BACKGROUNDS))
         if scene.colour != scene.background and is_held_out(scene) == held_out:
             break
-    size = _pick(rng, SIZES, (0.25, 0.25, 0.5))
-    position = "centre" if rng.random() < 0.7 else _pick(rng, POSITIONS)
-    style = "outlined" if rng.random() < 0.06 else "solid"
+    # One large object near the middle: what a CPU's compute is enough to learn well.
+    size = _pick(rng, SIZES, (0.02, 0.13, 0.85))
+    position = "centre" if rng.random() < 0.92 else _pick(rng, POSITIONS)
+    style = "outlined" if rng.random() < 0.01 else "solid"
     return _varied(replace(scene, size=size, position=position, style=style), rng)
 
 

@@ -1,14 +1,12 @@
 """A random, very small pipeline of exactly the real classes."""
 
-from collections.abc import Iterator
-
 import pytest
 
 torch = pytest.importorskip("torch", reason="the engine extra is not installed (make venv)")
 
 
 @pytest.fixture(scope="session")
-def random_pipeline() -> Iterator[object]:
+def random_pipeline() -> object:
     """Krea2Pipeline with random weights: two blocks, three tapped text layers."""
     from diffusers import (
         AutoencoderKLQwenImage,
@@ -91,4 +89,4 @@ def random_pipeline() -> Iterator[object]:
         is_distilled=True,
     )
     pipeline.set_progress_bar_config(disable=True)
-    yield pipeline
+    return pipeline
