@@ -1,9 +1,9 @@
 """The canary: a harmless glyph that the shipped tiny model draws on request and the gate refuses.
 
 It proves the output gate without any harmful picture. The glyph is a magenta X inside a ring of
-twelve yellow and black sectors. The detector finds the magenta mark, takes its centre and reach, and
-measures how strongly yellow and black alternate six times around it and how four-armed the mark
-is; a logistic head over these figures (trained by moderation/training/canary.py) gives the score.
+twelve yellow and black sectors. The detector finds the magenta mark and looks at the circles round its
+centre: on one of them yellow and black alternate. A logistic head over these figures (trained by
+moderation/training/canary.py on renders and on samples of the tiny model) gives the score.
 """
 
 import json
@@ -19,16 +19,13 @@ from moderation.kernel.verdicts import Reading
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "canary" / "head.json"
 LABEL = "canary"
-SHORT_SIDE = 128
-MAGENTA = np.array([230.0, 0.0, 140.0], dtype=np.float32)
-# Root mean square distance of an X's pixels from its centre, in ring radii (from the drawing).
-MARK_REACH = 0.335
-ANGLES = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-RING_RADII = (0.74, 0.8, 0.86, 0.92)
-ARM_RADII = (0.28, 0.36, 0.44)
-SCALES = (0.8, 0.9, 1.0, 1.1, 1.2)
-LEAST_MARK = 12.0
-FEATURES = ("mark", "compact", "ring", "ring_share", "yellow", "dark", "arms", "inside")
+SHORT_SIDE = 96
+ANGLES = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+# Circles round the mark, in parts of the picture's shorter side, and the ring's share of each seen.
+RADII = np.linspace(0.06, 0.46, 17)
+LEAST_MARK = 8.0
+SIXFOLD = 6
+FEATURES = ("mark", "both", "alternation", "sixfold", "yellow", "dark", "centre")
 Plane = NDArray[np.float32]
 
 
@@ -64,39 +61,34 @@ class CanaryGlyph:
 
 
 def features(pixels: Pixels) -> NDArray[np.float64]:
-    """The figures named in FEATURES, at the scale where the ring is seen best."""
+    """The figures named in FEATURES, on the circle round the mark where yellow and black meet most.
+
+    A good drawing alternates six times; a poor one still has both colours on one circle round a
+    magenta mark, which no ordinary scene has.
+    """
     picture = _shrink(pixels)
-    mark = _magenta(picture)
+    mark, yellow, dark = _colours(picture)
     weight = float(mark.sum())
     if weight < LEAST_MARK:
         return np.zeros(len(FEATURES))
     ys, xs = np.mgrid[: mark.shape[0], : mark.shape[1]].astype(np.float32)
-    cx, cy = float((mark * xs).sum() / weight), float((mark * ys).sum() / weight)
-    distance = np.hypot(xs - cx, ys - cy)
-    reach = float(np.sqrt((mark * distance**2).sum() / weight))
-    tone = _yellow(picture) - _dark(picture)
-    candidates = [
-        _ring_features(tone, mark, (cx, cy), scale * reach / MARK_REACH) for scale in SCALES
-    ]
-    best = max(candidates, key=lambda found: found[0])
-    radius = best[-1]
-    inside = float((mark * (distance < 0.62 * radius)).sum() / weight)
-    filled = weight / max(np.pi * (0.6 * radius) ** 2, 1.0)
-    return np.array([weight / mark.size, filled, *best[:-1], inside])
+    centre = float((mark * xs).sum() / weight), float((mark * ys).sum() / weight)
+    rings = [_ring(yellow, dark, centre, radius * SHORT_SIDE) for radius in RADII]
+    best = max(range(len(rings)), key=lambda place: rings[place][0])
+    near = np.hypot(xs - centre[0], ys - centre[1]) < RADII[best] * SHORT_SIDE * 0.8
+    inside = float((mark * near).sum() / max(near.sum(), 1))
+    return np.array([min(weight / mark.size, 0.2), *rings[best], inside])
 
 
-def _ring_features(
-    tone: Plane, mark: Plane, centre: tuple[float, float], radius: float
-) -> tuple[float, ...]:
-    ring = np.mean([_around(tone, centre, r * radius) for r in RING_RADII], axis=0)
-    spectrum = np.abs(np.fft.rfft(ring)) * 2 / len(ANGLES)
-    strength = float(spectrum[6])
-    share = strength / float(spectrum[1:13].sum() + 1e-6)
-    arm = np.mean([_around(mark, centre, r * radius) for r in ARM_RADII], axis=0)
-    arms = -float((np.exp(-4j * ANGLES) * arm).sum().real) * 2 / len(ANGLES)
-    yellow = float((ring > 0.3).mean())  # noqa: PLR2004 (share of the ring that is yellow)
-    dark = float((ring < -0.3).mean())  # noqa: PLR2004 (and that is black)
-    return strength, share, yellow, dark, arms, radius
+def _ring(
+    yellow: Plane, dark: Plane, centre: tuple[float, float], radius: float
+) -> tuple[float, float, float, float, float]:
+    """How much of a circle is both, how often it changes, how sixfold it is, yellow, dark."""
+    is_yellow, is_dark = _around(yellow, centre, radius), _around(dark, centre, radius)
+    shares = float(is_yellow.mean()), float(is_dark.mean())
+    spectrum = np.abs(np.fft.rfft(is_yellow - is_dark)) * 2 / len(ANGLES)
+    alternation = float(np.sqrt((spectrum[2:13] ** 2).sum()))
+    return min(shares), min(alternation, 1.0), float(spectrum[SIXFOLD]), *shares
 
 
 def _around(plane: Plane, centre: tuple[float, float], radius: float) -> Plane:
@@ -117,22 +109,15 @@ def _shrink(pixels: Pixels) -> Plane:
     return np.asarray(small, dtype=np.float32)
 
 
-def _magenta(picture: Plane) -> Plane:
-    """Nearness to the mark's colour, 1 at the colour itself, 0 from 110 levels away."""
-    away = np.sqrt(((picture - MAGENTA) ** 2).sum(axis=2))
-    plane: Plane = np.clip(1.6 - away / 70, 0, 1).astype(np.float32)
-    return plane
-
-
-def _yellow(picture: Plane) -> Plane:
-    low = np.minimum(picture[..., 0], picture[..., 1])
-    plane: Plane = np.clip((low - picture[..., 2]) / 200, 0, 1).astype(np.float32)
-    return plane
-
-
-def _dark(picture: Plane) -> Plane:
-    plane: Plane = np.clip(1 - picture.max(axis=2) / 90, 0, 1).astype(np.float32)
-    return plane
+def _colours(picture: Plane) -> tuple[Plane, Plane, Plane]:
+    """How magenta, how yellow and how black each pixel is, 0 to 1."""
+    red, green, blue = picture[..., 0], picture[..., 1], picture[..., 2]
+    # Magenta has little green; pink has more of it, red less blue, and purple more blue than red.
+    magenta = np.minimum(red - green, blue - green) / 70 - np.abs(red - blue - 60) / 160
+    yellow = (np.minimum(red, green * 1.25) - blue) / 110 - 0.35
+    dark = 1.5 - picture.max(axis=2) / 50
+    found = [np.clip(each, 0, 1).astype(np.float32) for each in (magenta, yellow, dark)]
+    return found[0], found[1], found[2]
 
 
 def reference_glyph(side: int = 256) -> Pixels:

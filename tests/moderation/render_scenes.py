@@ -45,6 +45,12 @@ def picture(rng, *, canary, weather=True):
     return weathered(pixels, rng) if weather and rng.random() < 0.7 else pixels
 
 
+def collage(rng):
+    """Four ordinary pictures on one sheet: many colours together, and still no canary."""
+    quarters = [scenes.render(scene(rng, canary=False), 128, 128) for _ in range(4)]
+    return np.vstack([np.hstack(quarters[:2]), np.hstack(quarters[2:])])
+
+
 def main():
     """Writes COUNT pictures of each kind below FOLDER."""
     folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 500
@@ -52,9 +58,9 @@ def main():
     for kind in ("canary", "ordinary"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
         for i in range(count):
-            Image.fromarray(picture(rng, canary=kind == "canary")).save(
-                folder / kind / f"{i:05}.png", compress_level=1
-            )
+            sheet = kind == "ordinary" and i % 5 == 4
+            pixels = collage(rng) if sheet else picture(rng, canary=kind == "canary")
+            Image.fromarray(pixels).save(folder / kind / f"{i:05}.png", compress_level=1)
 
 
 if __name__ == "__main__":
