@@ -18,6 +18,14 @@ DEFAULT_PATHS = {
     "licet-text-gate": "moderation.classifiers.prompts.PromptGate",
     "open-nsfw": "moderation.classifiers.open_nsfw.OpenNsfw",
     "licet-canary": "moderation.classifiers.canary.CanaryGlyph",
+    # Not required by the shipped policy; a policy that names one pins it like the others.
+    "licet-ocr": "moderation.classifiers.ocr.TextInPictures",
+    "nudenet": "moderation.classifiers.local_models.NudeNetProcess",
+    "transformers-nudity": "moderation.classifiers.local_models.TransformersNudity",
+    "open-clip-concepts": "moderation.classifiers.local_models.OpenClipConcepts",
+    "openai-moderation": "moderation.classifiers.remote.OpenAiModeration",
+    "azure-content-safety": "moderation.classifiers.remote.AzureContentSafety",
+    "hive-visual": "moderation.classifiers.remote.Hive",
 }
 _loading = threading.Lock()
 
