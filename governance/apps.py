@@ -23,7 +23,7 @@ class GovernanceConfig(AppConfig):
         import_module("governance.celery")
         navigation.register(
             "operator",
-            NavigationItem("Compliance", "operator", "shield", 0, per_organization=False),
+            NavigationItem("Home", "operator", "home", 0, per_organization=False),
         )
         navigation.register(
             "releases",
@@ -31,6 +31,14 @@ class GovernanceConfig(AppConfig):
         )
         navigation.register("licence", NavigationItem("Licence", "licence", "shield", 40))
         navigation.register("seats", NavigationItem("Seats", "seats", "people", 50))
+        navigation.register("keys", NavigationItem("API keys", "keys", "key", 25))
+        navigation.register(
+            "audit", NavigationItem("Audit log", "audit", "list", 90, frozenset({"view_audit"}))
+        )
+        navigation.register(
+            "operator-audit",
+            NavigationItem("Audit log", "operator-audit", "list", 90, per_organization=False),
+        )
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
         post_migrate.connect(keep_first_terms, sender=self)

@@ -10,6 +10,7 @@ from governance.kernel.registry import (
     NavigationItem,
     health_checks,
     navigation,
+    operator_tiles,
     search_sources,
 )
 
@@ -39,6 +40,9 @@ class InferenceConfig(AppConfig):
         from inference.queries.search import generations_found
 
         search_sources.register("generations", generations_found)
+        from inference.queries.overview import operator_figures
+
+        operator_tiles.register("generations", operator_figures)
 
 
 def probe_engine() -> str:

@@ -38,6 +38,18 @@ class NavigationItem:
 
 
 @dataclass(frozen=True)
+class OperatorTile:
+    """One figure of the operator's home, with the page that holds its evidence."""
+
+    label: str
+    value: str
+    unit: str = ""
+    about: str = ""
+    url_name: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One answer of the portal's search: where it leads, and under which heading it stands."""
 
@@ -67,6 +79,8 @@ class Registry(Generic[T]):
 
 health_checks: Registry[HealthCheck] = Registry("health check")
 navigation: Registry[NavigationItem] = Registry("navigation item")
+# What the operator's home shows besides the licence: (at) gives tiles, in a few fast queries.
+operator_tiles: Registry[Callable[[datetime], list[OperatorTile]]] = Registry("operator tiles")
 # What the portal's search finds inside one organization: (organization_id, slug, words), few rows.
 search_sources: Registry[Callable[[UUID, str, str], list[Finding]]] = Registry("search source")
 # What `manage.py seed_demo` asks of the apps above: (organization_id, at), safe to repeat.

@@ -9,11 +9,15 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST
 
 from governance.api.authentication import client_ip
+from governance.kernel.registry import operator_tiles
 from governance.operations.login_links import LoginLinkSpent, redeem_login_link
 from governance.queries.audit import latest_entries
-from governance.queries.organizations import all_organizations, organizations_of_person
-from governance.queries.standing import standings
+from governance.queries.compliance import compliance_overview
+from governance.queries.organizations import organizations_of_person
 
+SHOWN = 10
+# As the seats bar: from here on the limit is near.
+NEAR_LIMIT = 0.8
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -69,19 +73,24 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def operator(request: HttpRequest) -> HttpResponse:
-    """The operator's home: every organization, the worst standing first."""
+    """The operator's home: one sentence, the figures with their evidence, the worst, the latest."""
     if not request.user.is_staff:  # type: ignore[union-attr]
         raise Http404
-    decided = standings(now())
-    rows = [
-        {"organization": organization, "standing": decided[organization.id]}
-        for organization in all_organizations()
-        if organization.id in decided
-    ]
-    rows.sort(key=lambda row: (-row["standing"].status.severity, row["organization"].name))
-    needing = [row for row in rows if row["standing"].status.severity]
+    at = now()
+    overview = compliance_overview(at=at)
+    nearest = next(iter(overview.nearest_seats), None)
+    seats = nearest.standing.seats if nearest else None
     return render(
         request,
         "governance/operator.html",
-        {"rows": rows, "needing": len(needing), "entries": latest_entries(None)},
+        {
+            "overview": overview,
+            "worst": (overview.needing or overview.rows)[:SHOWN],
+            "nearest": nearest,
+            "nearest_limit": f"of {seats.limit}" if seats else "",
+            "nearest_tone": "warn" if seats and seats.used >= NEAR_LIMIT * seats.limit else "",
+            "of_all": f"of {len(overview.rows)}",
+            "tiles": [each for source in operator_tiles.all() for each in source(at)],
+            "entries": latest_entries(None, limit=SHOWN),
+        },
     )

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,10 +11,10 @@ from billing.queries.balances import Balance, balance_of
 from governance.licensing.standing import Standing
 from governance.models import Organization
 from governance.portal.access import organization_page, permissions_on
+from governance.portal.code import FIRST_PROMPT, base_url, curl_of, python_of
 from governance.queries.permissions import Permission
 from governance.queries.releases import default_release_slug
 from governance.queries.standing import standing_of
-from inference.portal.code import FIRST_PROMPT, curl_of, python_of
 from inference.queries.generations import generations_of
 
 RECENT = 6
@@ -82,7 +81,7 @@ def quick_start() -> dict[str, str]:
     """Code that works once the reader's key is put in."""
     model = default_release_slug()
     return {
-        "base_url": f"{settings.PUBLIC_URL}/v1",
+        "base_url": base_url(),
         "curl": curl_of({"prompt": FIRST_PROMPT}),
         "python": python_of(model, FIRST_PROMPT),
     }

@@ -109,7 +109,7 @@ def gate_step(lines: Sequence[DecisionLine]) -> Step:
     """One decision: what its classifiers scored, against which thresholds, and what follows."""
     first = lines[0]
     worst = next((line for line in lines if line.outcome not in PASSED), None)
-    judged = all(line.status == "ok" for line in lines)
+    judged = all(line.status == "done" for line in lines)
     where = STAGES.get(first.stage, first.stage)
     picture = f" {first.index + 1}" if first.stage == "output" and first.index else ""
     outcome = "allowed" if worst is None else OUTCOMES.get(worst.outcome, worst.outcome)

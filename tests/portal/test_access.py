@@ -1,5 +1,7 @@
 """Who may open what."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -29,11 +31,9 @@ def tenant_patterns() -> list[str]:
 
 
 def filled(route: str, slug: str, generation_id: object) -> str:
-    return (
-        route.replace("<slug:slug>", slug)
-        .replace("<uuid:generation_id>", str(generation_id))
-        .replace("<int:index>", "0")
-    )
+    """The address with its blanks filled: any id is the generation's, any number 0."""
+    route = route.replace("<slug:slug>", slug).replace("<int:index>", "0")
+    return re.sub(r"<(uuid|str):[a-z_]+>", str(generation_id), route)
 
 
 class TestTenantPages:
