@@ -25,6 +25,7 @@ from governance.models import ModelRelease as Release
 from governance.operations.acceptances import accept_terms
 from governance.operations.api_keys import InvalidApiKey, authenticate, create_api_key
 from governance.operations.attestations import sign_attestation
+from governance.operations.demo_standings import seed_standings
 from governance.operations.login_links import create_login_link
 from governance.operations.organizations import add_member, create_organization
 from governance.operations.releases import (
@@ -64,6 +65,7 @@ def seed_demo(*, at: datetime) -> Demo:
     organization = organization_of("aurora-studio", "Aurora Studio")
     seed_people(organization, owner, at=at)
     seed_declarations(organization, owner, Bracket.UNDER_500K, at=at)
+    seed_standings(at=at)
     register_local_releases(at=at)
     for seeder in demo_seeders.all():
         seeder(organization.id, at)

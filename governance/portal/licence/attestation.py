@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.storage import default_storage
@@ -103,7 +104,7 @@ def sign(request: HttpRequest, organization: Organization) -> HttpResponse:
 
 
 @organization_page()
-def receipt(request: HttpRequest, organization: Organization, id: object) -> HttpResponse:  # noqa: A002 (the address's word)
+def receipt(request: HttpRequest, organization: Organization, id: UUID) -> HttpResponse:  # noqa: A002 (the address's word)
     """Step 4: the statement as it is on record, and how the organization stands now."""
     statement = Attestation.objects.filter(organization=organization, id=id).first()
     if statement is None:

@@ -1,5 +1,7 @@
 """Accepting an invitation: the link proves the mailbox, the button takes the seat."""
 
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -34,5 +36,9 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     except DomainError as refusal:
         page = "governance/licence/invitation_refused.html"
         return render(request, page, {"error": refusal}, status=refusal.status)
+    if is_mfa_enabled(membership.user):
+        # The link proves the mailbox only; a second factor is asked for where there is one.
+        messages.success(request, "You are a member now. Sign in as you are used to.")
+        return redirect("sign-in")
     login(request, membership.user, backend=BACKEND)
     return redirect("organization", slug=membership.organization.slug)

@@ -59,4 +59,5 @@ def done_or_told(
         messages.error(request, refusal.detail)
     else:
         messages.success(request, done)
-    return redirect(onward, **where)
+    onward_response: HttpResponse = redirect(onward, **where)
+    return onward_response
