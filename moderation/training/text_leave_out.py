@@ -1,6 +1,6 @@
 """Leave-one-category-out: trains without one OVERT category, measures on it. For the model card.
 
-`python -m moderation.training.text_leave_out CATEGORY...`; two epochs of the encoder instead of four,
+`python -m moderation.training.text_leave_out CATEGORY...`; one epoch of the encoder instead of four, without HateCheck and with few captions,
 and the linear heads, joined as shipped. Template rows stay in training.
 """
 
@@ -31,7 +31,7 @@ def leave_out(rows: list[Row], category: str, epochs: int) -> tuple[float | None
     left = [row for row in rows if row.source == "overt" and row.category in _both(category)]
     kept = [row for row in rows if not (row.source == "overt" and row.category in _both(category))]
     seen = {row.text for row in left} | {row.twin for row in left}
-    training = augmented([row for row in kept if row.text not in seen], captions=800)
+    training = augmented([row for row in kept if row.text not in seen], captions=400)
     counts = [counts_of(plain_of(row)) for row in training]
     idf = idf_of(counts)
     targets = targets_of(training)[:, :1]
@@ -57,9 +57,9 @@ def _both(category: str) -> set[str]:
 
 def main(categories: list[str], folder: Path | None = None) -> None:
     """Prints a line per category."""
-    rows = read_rows(folder or data_folder())
+    rows = [row for row in read_rows(folder or data_folder()) if row.source != "hatecheck"]
     for category in categories:
-        ranked, recall = leave_out(rows, category, epochs=2)
+        ranked, recall = leave_out(rows, category, epochs=1)
         print(f"{category}: AUROC {ranked}, recall at 5 % {recall}", flush=True)  # noqa: T201
 
 
