@@ -1,7 +1,7 @@
 """Leave-one-category-out: trains without one OVERT category, measures on it. For the model card.
 
-`python -m moderation.training.text_leave_out CATEGORY...`; one epoch of the encoder instead of four, without HateCheck and with few captions,
-and the linear heads, joined as shipped. Template rows stay in training.
+`python -m moderation.training.text_leave_out CATEGORY...`; one epoch of the encoder instead of four,
+without HateCheck and with few captions; the linear heads are joined as shipped. Template rows stay.
 """
 
 import sys
