@@ -23,7 +23,7 @@ SHORT_SIDE = 96
 ANGLES = np.linspace(0, 2 * np.pi, 72, endpoint=False)
 # Circles round the mark, in parts of the picture's shorter side, and the ring's share of each seen.
 RADII = np.linspace(0.06, 0.46, 17)
-LEAST_MARK = 8.0
+LEAST_MARK = 40.0
 SIXFOLD = 6
 FEATURES = ("mark", "both", "alternation", "sixfold", "yellow", "dark", "centre")
 Plane = NDArray[np.float32]

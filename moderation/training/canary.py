@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moderation.classifiers.canary import FEATURES, WEIGHTS, features
 
-VERSION = "3"
+VERSION = "4"
 
 
 def table(folder: Path) -> NDArray[np.float64]:
