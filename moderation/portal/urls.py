@@ -1,10 +1,11 @@
 """Addresses of moderation's pages."""
 
-from django.urls import path
+from django.urls import include, path
 
 from moderation.portal import filters, review, tenant
 
 urlpatterns = [
+    path("", include("moderation.api.urls")),
     path("moderation/queue/", review.queue, name="moderation-queue"),
     path("moderation/queue/next/", review.next_case, name="moderation-next"),
     path("moderation/cases/<uuid:case_id>/", review.case_page, name="moderation-case"),
