@@ -16,7 +16,10 @@ from governance.stack.servers import embedded_servers, stop_leftovers, up_lock
 
 STOP_S = 60.0
 # In a folder that the operator chose, only what is surely ours.
-OURS = ("postgres", "postgres.new", "valkey", "run", "logs", "blobs", "mail", "secrets.json")
+OURS = (
+    *("postgres", "postgres.new", "valkey", "run", "logs", "blobs", "mail", "policies"),
+    *("secrets.json", "demo.json"),
+)
 
 
 def check_is_home(layout: Layout) -> None:
