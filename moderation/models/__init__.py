@@ -20,9 +20,10 @@ from moderation.models.policies import (
     PolicyMeasure,
     ShadowDecision,
 )
-from moderation.models.strikes import Overturn, Strike
+from moderation.models.strikes import AbuseNote, Overturn, Strike
 
 __all__ = [
+    "AbuseNote",
     "ActivationProposal",
     "Appeal",
     "CaseKind",

@@ -40,6 +40,23 @@ class Strike(models.Model):
         triggers = [pgtrigger.Protect(name="never_deleted", operation=pgtrigger.Delete)]
 
 
+class AbuseNote(models.Model):
+    """An actor looked like one who tries the filter out: counts of the hour before."""
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=uuid7)
+    organization_id: models.UUIDField[UUID, UUID] = models.UUIDField()
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64)
+    prompts = models.PositiveIntegerField()
+    refused = models.PositiveIntegerField()
+    evasions = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "moderation_abuse_note"
+        indexes = [models.Index(fields=["actor_kind", "actor_id", "-at"], name="abuse_by_actor")]
+
+
 class Overturn(models.Model):
     """A person's decision that a refused text or picture is within the policy after all.
 

@@ -17,7 +17,7 @@ from moderation.models import Decision, ShadowDecision, VerdictRow
 from moderation.operations.cases import case_for_decision
 from moderation.operations.refusals import GateRefusal
 from moderation.operations.stages import GateUnavailable
-from moderation.operations.standing import strike_for
+from moderation.operations.standing import note_abuse, strike_for
 from moderation.operations.vault import keep_evidence
 
 Screened = ScreenedPrompt | GateRefusal | GateUnavailable
@@ -115,6 +115,7 @@ def _follow_up(decision: Decision, text: str, actor: Actor) -> None:
             at=decision.at,
         )
     strike_for(decision)
+    note_abuse(decision)
     case_for_decision(decision)
 
 

@@ -9,8 +9,14 @@ from django.db.models import Q
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.errors import DomainError
 from governance.operations import audit
-from moderation.models import Decision, Strike
-from moderation.queries.standing import SUSPENDED_AT, Standing, standing_of
+from moderation.models import AbuseNote, Decision, Strike
+from moderation.queries.standing import (
+    SUSPENDED_AT,
+    WINDOW,
+    Standing,
+    abuse_signs,
+    standing_of,
+)
 
 WEIGHTS = {"1": 10, "2": 5}
 LIFETIMES = {"1": timedelta(days=365), "2": timedelta(days=180)}
@@ -59,6 +65,39 @@ def strike_for(decision: Decision) -> Consequence | None:
     if standing.points - strike.weight < SUSPENDED_AT <= standing.points:
         _audit_suspension(strike, standing)
     return Consequence(strike, standing)
+
+
+def note_abuse(decision: Decision) -> bool:
+    """Say in the audit log, once an hour, that an actor looks like one who tries the filter out.
+
+    Many refusals among their prompts, or a refused prompt again and again in other words.
+    """
+    who = {"actor_kind": decision.actor_kind, "actor_id": decision.actor_id}
+    signs = abuse_signs(**who, at=decision.at)
+    since = decision.at - WINDOW
+    if not signs.suspicious or AbuseNote.objects.filter(**who, at__gt=since).exists():
+        return False
+    AbuseNote.objects.create(
+        **who,
+        organization_id=decision.organization_id,
+        prompts=signs.prompts,
+        refused=signs.refused,
+        evasions=signs.evasions,
+        at=decision.at,
+    )
+    audit.record(
+        act="abuse.suspected",
+        actor=SYSTEM,
+        organization_id=decision.organization_id,
+        subject_kind=decision.actor_kind,
+        subject_id=decision.actor_id,
+        facts={
+            "prompts": signs.prompts,
+            "refused": signs.refused,
+            "evasions": signs.evasions,
+        },
+    )
+    return True
 
 
 def pardon(*, decision_id: UUID, actor: Actor, at: datetime) -> None:

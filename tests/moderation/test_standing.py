@@ -7,9 +7,11 @@ from django.db import DatabaseError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.kernel.ids import uuid7
 from governance.models import AuditEntry
 from moderation.kernel.similarity import NEAR, distance, simhash
-from moderation.models import Strike
+from moderation.models import AbuseNote, Strike
+from moderation.operations.screening import PromptBlocked, record_prompt_decision
 from moderation.operations.standing import (
     ActorSuspended,
     pardon,
@@ -17,7 +19,7 @@ from moderation.operations.standing import (
     strike_for,
 )
 from moderation.queries.standing import abuse_signs, organization_points, standing_of
-from tests.moderation.conftest import AT, KEY, decision
+from tests.moderation.conftest import AT, KEY, decision, screened
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +119,25 @@ def test_repeating_a_refused_prompt_in_other_words_is_seen():
 
     assert signs.evasions == 3
     assert signs.suspicious
+
+
+def test_trying_the_filter_out_is_noted_once_an_hour(gate):
+    for minute in range(3):
+        job = uuid7()
+        with pytest.raises(PromptBlocked) as refusal:
+            screened(f"a forbidden scene of a burning car in a crowded street, take {minute}", job)
+        when = AT + timedelta(minutes=minute)
+        record_prompt_decision(refusal.value, job_id=job, organization_id=job, actor=KEY, at=when)
+        for other in range(4):
+            decision(
+                at=when,
+                simhash=simhash(f"a forbidden scene of a burning car in a crowded street {other}"),
+            )
+
+    note = AbuseNote.objects.get()
+
+    assert note.evasions >= 3
+    assert AuditEntry.objects.filter(act="abuse.suspected").count() == 1
 
 
 def test_a_high_share_of_refusals_is_seen():
