@@ -1,0 +1,87 @@
+"""The application's own operations under load: ``python -m billing.benchmarks.application``.
+
+One process with several threads, each with a connection of its own, placing holds (and capturing them)
+through ``billing.operations`` for some seconds. Prints how many.
+"""
+
+import argparse
+import os
+import random
+import sys
+import threading
+import time
+from uuid import UUID
+
+import django
+
+
+def number_as_id(kind: int, number: int) -> UUID:
+    """The ids of ``scripts.seed``: kind 0 organization, 1 project, 2 key."""
+    return UUID(f"00000000-0000-7000-{0x8000 + kind:04x}-{number:012x}")
+
+
+def main() -> int:
+    """Print the number of holds placed (and captured) within the time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--organizations", type=int, required=True)
+    parser.add_argument("--pairs", action="store_true")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.settings")
+    django.setup()
+    sys.stdout.write(f"{run(options)}\n")
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Let every thread work until the time is over; the sum of what they did."""
+    done = [0] * options.threads
+    deadline = time.monotonic() + options.seconds
+    threads = [
+        threading.Thread(target=work, args=(options, index, done, deadline))
+        for index in range(options.threads)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done)
+
+
+def work(options: argparse.Namespace, index: int, done: list[int], deadline: float) -> None:
+    """One client: hold after hold, each for another organization."""
+    from django.db import connections  # noqa: PLC0415 (after django.setup)
+    from django.utils.timezone import now  # noqa: PLC0415
+
+    from billing.kernel.pricing import Quote  # noqa: PLC0415
+    from billing.models import PriceVersion  # noqa: PLC0415
+    from billing.operations.holds import capture_hold, place_hold  # noqa: PLC0415
+    from governance.kernel.ids import uuid7  # noqa: PLC0415
+    from governance.kernel.money import Microdollars  # noqa: PLC0415
+
+    amount = Microdollars(4_000)
+    version = PriceVersion.objects.values_list("id", flat=True)[0]
+    quote = Quote(amount=amount, per_image=amount, images=1, price_version_id=version, lines=())
+    dice = random.Random(index)  # noqa: S311 (spreads load, hides nothing)
+    while time.monotonic() < deadline:
+        number, job = dice.randint(1, options.organizations), uuid7()
+        hold = place_hold(
+            organization_id=number_as_id(0, number),
+            project_id=number_as_id(1, number),
+            api_key_id=number_as_id(2, number),
+            job_id=job,
+            quote=quote,
+            idempotency_key=f"job:{job}",
+            request_sha256="",
+            at=now(),
+            write_job=lambda _hold: None,
+        )
+        if options.pairs:
+            capture_hold(hold_id=hold.hold_id, delivered_images=1, lease_epoch=0, at=now())
+        done[index] += 1
+    connections.close_all()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""What pgbench runs: the very statements that the application runs, and what they work on."""
+# ruff: noqa: S608 (SQL put together from constants of this file)
+
+ORGANIZATIONS = 1_000
+AMOUNT = 4_000
+GROUP = 50
+RICH = 10**15
+
+# Ids that a pgbench variable can name: organization, project and key number n.
+ORG = "('00000000-0000-7000-8000-' || lpad(to_hex(:n), 12, '0'))::uuid"
+PROJECT = "('00000000-0000-7000-8001-' || lpad(to_hex(:n), 12, '0'))::uuid"
+KEY = "('00000000-0000-7000-8002-' || lpad(to_hex(:n), 12, '0'))::uuid"
+PRICE = "(SELECT id FROM billing_price_version LIMIT 1)"
+
+OPEN = f"""SELECT h.hold_id FROM (SELECT uuidv7() AS job) j, LATERAL billing_open_hold(
+    uuidv7(), {ORG}, {PROJECT}, {KEY}, NULL, j.job, 'job:' || j.job, '', {AMOUNT}, {AMOUNT}, {PRICE},
+    '{{}}', now()) h \\gset
+"""
+HOLD = f"BEGIN;\n{OPEN}SELECT billing_reserve({ORG}, {AMOUNT});\nCOMMIT;\n"
+PAIR = HOLD + "SELECT outcome FROM billing_capture_hold(:'hold_id', 1, 0, now());\n"
+GROUPED = f"""SELECT billing_place_group({ORG}, {PROJECT}, {KEY},
+    ARRAY(SELECT uuidv7() FROM generate_series(1, {GROUP})), {AMOUNT}, {PRICE}, now());
+"""
+SHORT_OF_MONEY = 999
+# A refused reservation rolls back, as the application does.
+OVERSELL = f"""\\set n {SHORT_OF_MONEY}
+BEGIN;
+{OPEN}SELECT billing_reserve({ORG}, {AMOUNT})::int AS reserved \\gset
+\\if :reserved = 1
+COMMIT;
+\\else
+ROLLBACK;
+\\endif
+"""
+BALANCE = f"SELECT posted, held FROM billing_wallet WHERE organization_id = {ORG};\n"
+ANY = f"\\set n random(1, {ORGANIZATIONS})\n"
+HOT = "\\set n 1\n"
+
+SCRIPTS = {
+    "holds_many": ANY + HOLD,
+    "pairs_many": ANY + PAIR,
+    "holds_hot": HOT + HOLD,
+    "holds_hot_group": HOT + GROUPED,
+    "balance": ANY + BALANCE,
+}
+# How many units of work one pgbench transaction of a script is.
+UNITS = {"holds_hot_group": GROUP}
+
+
+def seed(number_of_organizations: int = ORGANIZATIONS) -> str:
+    """SQL that makes the organizations with projects, keys and credit, balanced in the journal."""
+    org, project, key = (text.replace(":n", "n") for text in (ORG, PROJECT, KEY))
+    return f"""
+INSERT INTO governance_organization (id, slug, name, created_at)
+SELECT {org}, 'bench-' || n, 'Bench ' || n, now() FROM generate_series(1, {number_of_organizations}) n;
+INSERT INTO governance_project (id, organization_id, name, created_at)
+SELECT {project}, {org}, 'Default', now() FROM generate_series(1, {number_of_organizations}) n;
+INSERT INTO governance_api_key (id, organization_id, project_id, name, mode, scopes, digest,
+    pepper_version, last_four, created_at, last_used_client)
+SELECT {key}, {org}, {project}, 'bench', 'live', '{{}}', md5(n::text), 1, 'xxxx', now(), ''
+FROM generate_series(1, {number_of_organizations}) n;
+INSERT INTO billing_ledger_transaction (id, kind, external_reference, organization_id, event_at,
+    booked_at, facts)
+SELECT {org}, 'credit_paid', 'bench:' || n, {org}, now(), now(), '{{}}'
+FROM generate_series(1, {number_of_organizations}) n;
+INSERT INTO billing_ledger_entry (id, transaction_id, leg, account, organization_id, amount)
+SELECT uuidv7(), {org}, leg, CASE leg WHEN 0 THEN 'wallet' ELSE 'stripe_clearing' END,
+    CASE leg WHEN 0 THEN {org} END, CASE leg WHEN 0 THEN {RICH} ELSE -{RICH} END
+FROM generate_series(1, {number_of_organizations}) n, generate_series(0, 1) leg;
+INSERT INTO billing_wallet (organization_id, posted, held, version)
+SELECT {org}, {RICH}, 0, 0 FROM generate_series(1, {number_of_organizations}) n;
+ANALYZE;
+"""
+
+
+def grow_journal(rows: int) -> str:
+    """SQL that fills the journal with ``rows`` entries of captured holds, as years of use would.
+
+    Triggers are off while it loads (session_replication_role), or the balance check of each leg would
+    take hours; the legs balance all the same.
+    """
+    org = ORG.replace(":n", f"(1 + i % {ORGANIZATIONS})")
+    return f"""
+SET session_replication_role = replica;
+INSERT INTO billing_ledger_transaction (id, kind, external_reference, organization_id, event_at,
+    booked_at, facts)
+SELECT ('10000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'history', 'history:' || i,
+    {org}, now(), now(), '{{}}' FROM generate_series(1, {rows // 2}) i;
+INSERT INTO billing_ledger_entry (id, transaction_id, leg, account, organization_id, amount)
+SELECT ('2' || leg || '000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid,
+    ('10000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, leg,
+    CASE leg WHEN 0 THEN 'promotion_expense' ELSE 'breakage' END, NULL,
+    CASE leg WHEN 0 THEN 1 ELSE -1 END
+FROM generate_series(1, {rows // 2}) i, generate_series(0, 1) leg;
+SET session_replication_role = DEFAULT;
+ANALYZE billing_ledger_entry;
+ANALYZE billing_ledger_transaction;
+"""
