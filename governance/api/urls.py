@@ -3,11 +3,13 @@
 from django.urls import path, re_path
 
 from governance.api import documents, health
+from governance.api.licence import LicenceView
 from governance.api.scim.views import scim
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("v1/organization/licence", LicenceView.as_view(), name="organization-licence"),
     path("LICENSE-MODEL", documents.current_document, {"kind": "licence"}, name="licence-text"),
     path("NOTICE", documents.current_document, {"kind": "notice"}, name="notice-text"),
     path("policy", documents.current_document, {"kind": "policy"}, name="policy-text"),

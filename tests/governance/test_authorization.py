@@ -2,8 +2,10 @@
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from governance.kernel.actors import SYSTEM
 from governance.kernel.errors import NotFound
 from governance.kernel.ids import uuid7
 from governance.licensing.facts import Bracket
@@ -16,6 +18,7 @@ from governance.models import (
     Seat,
     StandingChange,
 )
+from governance.operations.api_keys import create_api_key
 from governance.operations.authorization import (
     Authorization,
     LicenceRefused,
@@ -223,3 +226,20 @@ class TestHistory:
         member(organization)
 
         assert StandingChange.objects.filter(organization=organization).count() == before
+
+
+class TestLicenceOverTheApi:
+    def test_the_keys_organization_reads_its_own_standing(self) -> None:
+        organization = licensed()
+        project = organization.projects.get()
+        secret = create_api_key(project=project, name="k", actor=SYSTEM, at=NOON).secret
+
+        answer = Client().get(
+            "/v1/organization/licence", headers={"Authorization": f"Bearer {secret}"}
+        )
+
+        assert answer.status_code == 200
+        body = answer.json()
+        assert body["organization_id"] == str(organization.id)
+        assert body["may_generate"] is True
+        assert body["seats"]["limit"] == 50
