@@ -82,8 +82,9 @@ class Bench:
         """Run pgbench; what it printed."""
         parts = urlsplit(self.server.url(database))
         host = parse_qs(parts.query)["host"][0]
+        program = str(postgres_programs(self.server.account) / "pgbench")
         done = subprocess.run(  # noqa: S603 (our own command)
-            [str(postgres_programs(self.server.account) / "pgbench"), "-h", host, "-U", "postgres", *options, database],
+            [program, "-h", host, "-U", "postgres", *options, database],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
