@@ -37,15 +37,19 @@ def portal(request: HttpRequest) -> dict[str, Any]:
 def navigation_of(request: HttpRequest) -> list[dict[str, Any]]:
     """The entries of the left rail for this reader on this page, in order."""
     organization: Organization | None = getattr(request, "organization", None)
-    entries = []
+    entries: list[dict[str, Any]] = []
     for item in sorted(navigation.all(), key=lambda each: each.order):
-        if not is_offered(item, request, organization):
-            continue
-        slug = [organization.slug] if item.per_organization and organization else []
-        url = reverse(item.url_name, args=slug)
-        current = is_current(request.path, url, organization)
-        entries.append({"label": item.label, "icon": item.icon, "url": url, "current": current})
-    return entries
+        if is_offered(item, request, organization):
+            slug = [organization.slug] if item.per_organization and organization else []
+            url = reverse(item.url_name, args=slug)
+            entries.append({"label": item.label, "icon": item.icon, "url": url})
+    # The longest address that begins the present one: a home does not claim what lies below it.
+    here = [entry["url"] for entry in entries if request.path.startswith(entry["url"])]
+    current = max(here, key=len, default="")
+    homes = {"/operator/"} | ({f"/o/{organization.slug}/"} if organization else set())
+    if current in homes and request.path != current:
+        current = ""
+    return [{**entry, "current": entry["url"] == current} for entry in entries]
 
 
 def is_offered(
@@ -57,10 +61,3 @@ def is_offered(
     granted = getattr(request, "permissions", frozenset())
     allowed = not item.roles or bool(item.roles & {str(permission) for permission in granted})
     return organization is not None and allowed
-
-
-def is_current(path: str, url: str, organization: Organization | None) -> bool:
-    """Whether the reader is on this entry's page or below it; home only when exactly there."""
-    if organization is not None and url == f"/o/{organization.slug}/":
-        return path == url
-    return path.startswith(url)

@@ -85,7 +85,7 @@ def operator(request: HttpRequest) -> HttpResponse:
         "governance/operator.html",
         {
             "overview": overview,
-            "worst": (overview.needing or overview.rows)[:SHOWN],
+            "worst": overview.rows[:SHOWN],
             "nearest": nearest,
             "nearest_limit": f"of {seats.limit}" if seats else "",
             "nearest_tone": "warn" if seats and seats.used >= NEAR_LIMIT * seats.limit else "",
