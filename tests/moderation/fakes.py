@@ -1,6 +1,6 @@
 """Classifiers with one fault each, for injecting into the gate, and bundles that require them."""
 
-# ruff: noqa: ARG002 (the signatures are the Protocol's)
+
 
 import json
 import threading
