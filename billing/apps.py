@@ -7,7 +7,7 @@ from django.apps import AppConfig
 
 from governance.kernel.actors import SYSTEM
 from governance.kernel.money import usd
-from governance.kernel.registry import demo_seeders
+from governance.kernel.registry import NavigationItem, demo_seeders, navigation
 
 DEMO_DOLLARS = 25
 
@@ -20,6 +20,13 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         """Called once per process by Django."""
         demo_seeders.register("billing", seed_demo_credit)
+        seen_by = frozenset({"view_billing"})
+        for name, label, icon, order in (
+            ("billing", "Billing", "wallet", 60),
+            ("budgets", "Budgets", "lock", 61),
+            ("usage", "Usage", "chart", 62),
+        ):
+            navigation.register(name, NavigationItem(label, name, icon, order, seen_by))
 
 
 def seed_demo_credit(organization_id: UUID, at: datetime) -> None:

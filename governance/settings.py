@@ -237,3 +237,10 @@ ENGINE_THREADS: int = env.engine_threads
 API_KEY_PEPPER: str = env.api_key_pepper.get_secret_value()
 RECEIPT_KEY: bytes = env.receipt_key.get_secret_value().encode()
 LICET_HOME: Path = env.home
+# Empty: the in-tree stand-in for Stripe, labelled as such wherever it shows.
+STRIPE_SECRET_KEY: str = env.stripe_secret_key.get_secret_value()
+STRIPE_WEBHOOK_SECRETS: tuple[str, ...] = tuple(
+    secret.strip()
+    for secret in env.stripe_webhook_secrets.get_secret_value().split(",")
+    if secret.strip()
+)

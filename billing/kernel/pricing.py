@@ -5,7 +5,7 @@
 A published price list never changes; a job keeps the quote that it was accepted with.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +45,8 @@ class Quote:
     price_version_id: UUID
     lines: tuple[Line, ...]
     currency: str = "USD"
+    # What was priced: release, variant, width, height, steps, adapters, style_references.
+    priced: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For the job's row and for dry runs."""
@@ -54,6 +56,7 @@ class Quote:
             "images": self.images,
             "currency": self.currency,
             "price_version": str(self.price_version_id),
+            "priced": self.priced,
             "lines": [
                 {
                     "text": line.text,
@@ -77,12 +80,14 @@ def price(
     images: int,
     adapters: int,
     style_references: int,
+    release: str = "",
 ) -> Quote:
     """The quote for one request; sizes in px, already rounded to what the model draws.
 
-    Rounds up once, per image: whole µUSD, never a fraction. Raises PriceNotFound.
+    A price for the release itself wins over the one for its variant. Rounds up once, per image:
+    whole µUSD, never a fraction. Raises PriceNotFound.
     """
-    model = body["models"].get(variant)
+    model = body["models"].get(release) or body["models"].get(variant)
     if model is None:
         raise PriceNotFound(f"The price list has no price for {variant}.", variant=variant)
     base = size_price(model["sizes"], width * height)
@@ -102,6 +107,15 @@ def price(
         images=images,
         price_version_id=price_version_id,
         lines=tuple(lines),
+        priced={
+            "release": release or variant,
+            "variant": variant,
+            "width": width,
+            "height": height,
+            "steps": steps,
+            "adapters": adapters,
+            "style_references": style_references,
+        },
     )
 
 
@@ -111,3 +125,44 @@ def size_price(sizes: list[dict[str, int]], pixels: int) -> int:
         if pixels <= entry["up_to_pixels"]:
             return entry["microusd"]
     raise PriceNotFound(f"The price list has no price for {pixels} px.", pixels=pixels)
+
+
+class InvalidPriceList(DomainError):
+    """The price list is not complete; the detail names the place."""
+
+    code = "invalid_price_list"
+    title = "The price list cannot be used"
+    status = 422
+
+
+def require_price_list(body: Any) -> None:
+    """Every price is a whole number of µUSD, every model has sizes that grow. Raises InvalidPriceList."""
+    if not isinstance(body, dict) or not isinstance(body.get("models"), dict):
+        raise InvalidPriceList("The list needs models.")
+    for name in ("adapter_microusd", "style_reference_microusd"):
+        require_amount(body.get(name), name)
+    for variant in ("turbo", "raw"):
+        if variant not in body["models"]:
+            raise InvalidPriceList(f"The list has no price for {variant}.")
+    for name, model in body["models"].items():
+        require_model(name, model)
+
+
+def require_model(name: str, model: Any) -> None:
+    """One model's prices. Raises InvalidPriceList."""
+    sizes = model.get("sizes") if isinstance(model, dict) else None
+    if not isinstance(sizes, list) or not sizes:
+        raise InvalidPriceList(f"{name} needs sizes.")
+    require_amount(model.get("included_steps"), f"{name}.included_steps", at_least=1)
+    before = 0
+    for size in sizes:
+        require_amount(size.get("up_to_pixels"), f"{name}.up_to_pixels", at_least=before + 1)
+        require_amount(size.get("microusd"), f"{name}.microusd")
+        before = size["up_to_pixels"]
+
+
+def require_amount(value: Any, name: str, at_least: int = 0) -> None:
+    """A whole number. Raises InvalidPriceList."""
+    fits = isinstance(value, int) and not isinstance(value, bool)
+    if not fits or not at_least <= value <= LARGEST_AMOUNT:
+        raise InvalidPriceList(f"{name} must be a whole number, at least {at_least}.")

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.models import LotSource
 from billing.operations.journal import Leg, book, move_wallet
+from billing.operations.lots import add_lot
 from governance.kernel.actors import Actor
 from governance.kernel.money import Microdollars
 from governance.operations import audit
@@ -25,7 +27,10 @@ def grant_credit(
     at: datetime,
     expires_at: datetime | None = None,
 ) -> bool:
-    """Credit a wallet once per ``external_reference``; False when it was credited before."""
+    """Credit a wallet once per ``external_reference``; False when it was credited before.
+
+    ``amount`` in µUSD. Paid credit is refundable while unspent; promotional credit is spent first.
+    """
     assert amount > 0, "a credit is positive"
     booked = book(
         kind=f"credit_{kind}",
@@ -37,6 +42,15 @@ def grant_credit(
     )
     if booked is None:
         return False
+    add_lot(
+        transaction_id=booked,
+        organization_id=organization_id,
+        source=LotSource(kind),
+        external_reference=external_reference,
+        amount=amount,
+        at=at,
+        expires_at=expires_at,
+    )
     audit.record(
         act="credit.granted",
         actor=actor,

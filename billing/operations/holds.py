@@ -16,6 +16,7 @@ from billing.queries.quotes import Quote
 from governance.kernel.errors import DomainError
 from governance.kernel.ids import uuid7
 from governance.kernel.money import format_usd
+from governance.models import Organization
 
 
 class InsufficientBalance(DomainError):
@@ -159,9 +160,10 @@ def budget_reached(facts: dict[str, Any]) -> BudgetReached:
 def insufficient(organization_id: UUID, amount: int) -> InsufficientBalance:
     """The refusal with its figures and what to do."""
     available = balance_of(organization_id).available
+    slug = Organization.objects.values_list("slug", flat=True).get(id=organization_id)
     return InsufficientBalance(
         f"{format_usd(amount)} is needed and {format_usd(available)} is available. "
-        f"Top up at {settings.PUBLIC_URL}/ under Billing.",
+        f"Top up at {settings.PUBLIC_URL}/o/{slug}/billing/.",
         required_microusd=amount,
         available_microusd=available,
     )

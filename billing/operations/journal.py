@@ -82,7 +82,7 @@ def book(
 
 def move_wallet(*, organization_id: UUID, posted: int = 0, held: int = 0) -> None:
     """Add µUSD to a wallet's columns; always the last statement, for its row lock is the hot one."""
-    values = {"organization": organization_id, "posted": posted, "held": held}
+    values: dict[str, Any] = {"organization": organization_id, "posted": posted, "held": held}
     with connection.cursor() as cursor:
         cursor.execute(MOVE, values)
         if cursor.rowcount == 0:

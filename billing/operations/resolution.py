@@ -23,3 +23,19 @@ def job_states(job_ids: Sequence[UUID]) -> dict[UUID, tuple[str, bool]]:
     for lookup in _lookups:
         known.update(lookup(job_ids))
     return known
+
+
+# Of these charged jobs, those that lack a piece of evidence, by its name.
+EvidenceGaps = Callable[[Sequence[UUID]], Sequence[UUID]]
+
+_evidence: dict[str, EvidenceGaps] = {}
+
+
+def register_evidence(name: str, lacking: EvidenceGaps) -> None:
+    """Reconciliation asks ``lacking`` which charged jobs have no ``name``; once per process."""
+    _evidence[name] = lacking
+
+
+def evidence_gaps(job_ids: Sequence[UUID]) -> dict[str, Sequence[UUID]]:
+    """Charged jobs that lack something, by what they lack."""
+    return {name: lacking(job_ids) for name, lacking in _evidence.items()} if job_ids else {}

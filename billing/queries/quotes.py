@@ -39,7 +39,8 @@ def quote_generation(
     return price(
         body,
         price_version_id=version,
-        variant=release_slug if release_slug in body["models"] else variant,
+        release=release_slug,
+        variant=variant,
         width=width,
         height=height,
         steps=steps,

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from billing.kernel.pricing import Line, Quote
 from billing.models import Hold, PriceVersion
 from billing.operations.credits import grant_credit
-from billing.operations.holds import HoldResult, place_hold
+from billing.operations.holds import HoldResult, capture_hold, place_hold, void_hold
 from governance.kernel.actors import SYSTEM
 from governance.kernel.ids import uuid7
 from governance.kernel.money import Microdollars
@@ -74,6 +74,14 @@ class Account:
             at=now(),
             write_job=lambda _hold: None,
         )
+
+    def capture(self, hold_id: UUID, images: int = 1) -> int:
+        return capture_hold(
+            hold_id=hold_id, delivered_images=images, lease_epoch=0, at=now()
+        ).amount
+
+    def void(self, hold_id: UUID) -> bool:
+        return void_hold(hold_id=hold_id, reason="failed", at=now())
 
 
 @pytest.fixture

@@ -232,6 +232,13 @@ class TestBudgets:
         assert account.hold(900).created
 
 
+def execute(*statements: str) -> None:
+    """Round the models."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
 class TestTheDatabase:
     """Round the models."""
 
@@ -244,14 +251,13 @@ class TestTheDatabase:
             legs=[Leg("wallet", 5, account.organization.id), Leg("adjustment", -5)],
             event_at=now(),
         )
-        with pytest.raises(IntegrityError, match="sum to 7"):
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(
-                    "INSERT INTO billing_ledger_entry (id, transaction_id, leg, account, amount) "
-                    "SELECT gen_random_uuid(), id, 9, 'revenue', 7 "
-                    "FROM billing_ledger_transaction WHERE external_reference = 'x'"
-                )
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with pytest.raises(IntegrityError, match="sum to 7"), transaction.atomic():
+            execute(
+                "INSERT INTO billing_ledger_entry (id, transaction_id, leg, account, amount) "
+                "SELECT gen_random_uuid(), id, 9, 'revenue', 7 "
+                "FROM billing_ledger_transaction WHERE external_reference = 'x'",
+                "SET CONSTRAINTS ALL IMMEDIATE",
+            )
 
     @pytest.mark.parametrize(
         "statement",
@@ -266,33 +272,29 @@ class TestTheDatabase:
     def test_refuses_to_change_what_was_booked(self, funded: Funded, statement: str) -> None:
         funded(1_000)
 
-        with pytest.raises(DatabaseError, match="Cannot"):
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(statement)
+        with pytest.raises(DatabaseError, match="Cannot"), transaction.atomic():
+            execute(statement)
 
     def test_refuses_a_second_resolution_of_a_hold(self, funded: Funded) -> None:
         hold = funded(1_000).hold(400)
         void_hold(hold_id=hold.hold_id, reason="failed", at=now())
 
-        with pytest.raises(IntegrityError, match="already voided"):
-            with transaction.atomic():
-                Hold.objects.filter(id=hold.hold_id).update(state="captured", captured=400)
+        with pytest.raises(IntegrityError, match="already voided"), transaction.atomic():
+            Hold.objects.filter(id=hold.hold_id).update(state="captured", captured=400)
 
     def test_refuses_a_capture_above_the_hold(self, funded: Funded) -> None:
         hold = funded(1_000).hold(400)
 
-        with pytest.raises(IntegrityError, match="captured_within_amount"):
-            with transaction.atomic():
-                Hold.objects.filter(id=hold.hold_id).update(
-                    state="captured", captured=401, resolved_at=now()
-                )
+        with pytest.raises(IntegrityError, match="captured_within_amount"), transaction.atomic():
+            Hold.objects.filter(id=hold.hold_id).update(
+                state="captured", captured=401, resolved_at=now()
+            )
 
     def test_refuses_to_hold_less_than_nothing(self, funded: Funded) -> None:
         account = funded(1_000)
 
-        with pytest.raises(IntegrityError, match="held_not_negative"):
-            with transaction.atomic():
-                Wallet.objects.filter(organization=account.organization).update(held=-1)
+        with pytest.raises(IntegrityError, match="held_not_negative"), transaction.atomic():
+            Wallet.objects.filter(organization=account.organization).update(held=-1)
 
 
 class TestCheckLedger:

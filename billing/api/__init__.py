@@ -1,0 +1,1 @@
+"""HTTP of billing: the payment provider's webhooks."""

@@ -1,0 +1,1 @@
+"""A small, stateful Stripe for development, demonstration and tests: same wire format, no money."""
