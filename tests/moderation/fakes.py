@@ -1,7 +1,5 @@
 """Classifiers with one fault each, for injecting into the gate, and bundles that require them."""
 
-
-
 import json
 import threading
 
