@@ -3,7 +3,7 @@
 import os
 from importlib import import_module
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.settings")
 
@@ -16,14 +16,11 @@ app.autodiscover_tasks()
 TASK_MODULES = ("governance.tasks", "moderation.tasks", "billing.tasks", "inference.tasks")
 
 
-@app.on_after_finalize.connect
+@signals.import_modules.connect
 def schedule(sender: Celery, **_: object) -> None:
-    """Collect the apps' schedules once all of them are loaded."""
+    """Collect the apps' schedules when a worker or beat has imported its tasks.
+
+    Connected after autodiscovery, whose receiver has imported them by then.
+    """
     for name in TASK_MODULES:
-        try:
-            module = import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-            continue
-        sender.conf.beat_schedule.update(getattr(module, "SCHEDULE", {}))
+        sender.conf.beat_schedule.update(getattr(import_module(name), "SCHEDULE", {}))

@@ -70,12 +70,13 @@ class Bench:
     def sql(self, text: str) -> None:
         """Run statements in the ledger's database."""
         with psycopg.connect(self.server.url("bench"), autocommit=True) as connection:
-            connection.execute(text)  # type: ignore[call-overload]
+            connection.execute(text)
 
     def one(self, text: str) -> int:
         """The single number that a query answers."""
         with psycopg.connect(self.server.url("bench"), autocommit=True) as connection:
-            row = connection.execute(text).fetchone()  # type: ignore[call-overload]
+            row = connection.execute(text).fetchone()
+        assert row is not None, text
         return int(row[0])
 
     def pgbench(self, database: str, *options: str) -> str:
