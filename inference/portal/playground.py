@@ -122,9 +122,10 @@ def start_values(
     detail = job_shown(request, organization).get("detail")
     if isinstance(detail, GenerationDetail):
         job = detail.summary
+        known = {each.slug for each in releases}
         values |= {
             "prompt": job.prompt,
-            "model": job.model,
+            "model": job.model if job.model in known else slug,
             "side": job.width,
             "images": job.images,
         }
