@@ -141,10 +141,12 @@ def _flow(options, minutes, variant):
 
 def _export(options, _minutes):
     state, tokenizer = torch.load(options.out / "vae.pt", weights_only=True), _tokenizer(options)
+    seen = 0
     for variant in ("raw", "turbo"):
         path = options.out / f"{variant}.pt"
         trained = torch.load(path if path.exists() else options.out / "raw.pt", weights_only=True)
-        facts = {"training_samples": trained["samples"], "default_side": options.native}
+        seen += trained["samples"] if path.exists() else 0
+        facts = {"training_samples": seen, "default_side": options.native}
         export.export(
             options.weights / f"krea-2-tiny-{variant}",
             variant,
