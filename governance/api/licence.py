@@ -1,7 +1,8 @@
 """``GET /v1/organization/licence``: how the key's organization stands, with every reason."""
 
 from django.utils.timezone import now
-from drf_spectacular.utils import OpenApiTypes, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
