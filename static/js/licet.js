@@ -91,5 +91,10 @@ document.addEventListener("htmx:sendError", () => {
   toast("The server could not be reached. This page is as it was; it tries again by itself.", "warn");
 });
 
+// On narrow screens the rail is a strip: show where the reader is.
+const strip = document.querySelector(".rail nav");
+const here = strip?.querySelector("[aria-current]");
+if (here) strip.scrollLeft = here.offsetLeft - strip.offsetLeft - 24;
+
 localTimes(document);
 markTheme();

@@ -1,19 +1,26 @@
 """Every page in a real Chromium: WCAG 2.2 AA by axe, no console error, nothing wider than the screen."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
+from django.apps import apps
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from billing.models import PriceVersion
 from governance.models import Organization, User
 from inference.models import Generation
 from moderation.operations.screening import PromptBlocked
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(400),
+]
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
@@ -21,6 +28,14 @@ ORGANIZATION_PAGES = (
     "", "generations/", "generations/?state=failed", "generations/{job}/", "generations/{blocked}/",
     "playground/", "playground/?job={job}", "keys/", "keys/new/", "audit/",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def prices(transactional_db: None) -> None:
+    """The first price list, which the flush after another test took away."""
+    if not PriceVersion.objects.exists():
+        first = import_module("billing.migrations.0002_ledger_rules_and_prices")
+        first.publish_first_list(apps, None)
 
 
 @pytest.fixture(scope="module")
