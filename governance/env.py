@@ -35,7 +35,9 @@ class GeneratedSecrets(PydanticBaseSettingsSource):
 class Env(BaseSettings):
     """Every setting that an operator may give, with its unit in its name or description."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True
+    )
 
     environment: Literal["development", "production"] = Field(
         "development",

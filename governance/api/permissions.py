@@ -16,7 +16,7 @@ class HasApiKey(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """True when the key carries the scope. Raises ScopeMissing with the scope's name."""
-        caller = request.user
+        caller: object = request.user
         if not isinstance(caller, Caller):
             return False
         scope = getattr(view, "scope", None)

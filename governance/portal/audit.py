@@ -47,7 +47,7 @@ def of_organization_csv(request: HttpRequest, organization: Organization) -> Htt
 @login_required
 def everywhere(request: HttpRequest) -> HttpResponse:
     """The log of the whole installation, for the operator's people."""
-    if not request.user.is_staff:  # type: ignore[union-attr]
+    if not request.user.is_staff:
         raise Http404
     return log_page(request, None, csv_address="../audit.csv")
 
@@ -55,7 +55,7 @@ def everywhere(request: HttpRequest) -> HttpResponse:
 @login_required
 def everywhere_csv(request: HttpRequest) -> HttpResponse:
     """The filtered entries of the whole installation as CSV."""
-    if not request.user.is_staff:  # type: ignore[union-attr]
+    if not request.user.is_staff:
         raise Http404
     return as_csv(request, None, "audit")
 

@@ -58,6 +58,6 @@ def is_offered(
     """Whether this reader sees the entry here: rights inside an organization, staff outside."""
     if not item.per_organization:
         return bool(getattr(getattr(request, "user", None), "is_staff", False))
-    granted = getattr(request, "permissions", frozenset())
+    granted: frozenset[object] = getattr(request, "permissions", frozenset())
     allowed = not item.roles or bool(item.roles & {str(permission) for permission in granted})
     return organization is not None and allowed

@@ -12,7 +12,7 @@ from governance.templatetags.licet import STANDINGS, STATES
 @login_required
 def styleguide(request: HttpRequest) -> HttpResponse:
     """The gallery. It shows invented figures and touches no data."""
-    if not request.user.is_staff:  # type: ignore[union-attr]
+    if not request.user.is_staff:
         raise Http404
     days = [f"{day} Nov" for day in range(1, 15)]
     seats = [31, 31, 33, 34, 34, 36, 38, 41, 41, 42, 44, 45, 46, 47]

@@ -24,7 +24,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """The reader's own place: the operator's home, or the first organization."""
-    if request.user.is_staff:  # type: ignore[union-attr]
+    if request.user.is_staff:
         return redirect("operator")
     own = organizations_of_person(request.user)  # type: ignore[arg-type]
     if not own:
@@ -74,7 +74,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @login_required
 def operator(request: HttpRequest) -> HttpResponse:
     """The operator's home: one sentence, the figures with their evidence, the worst, the latest."""
-    if not request.user.is_staff:  # type: ignore[union-attr]
+    if not request.user.is_staff:
         raise Http404
     at = now()
     overview = compliance_overview(at=at)

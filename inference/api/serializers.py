@@ -75,5 +75,6 @@ class ImagesResponse(serializers.Serializer[Any]):
     model = serializers.CharField()
     size = serializers.CharField()
     output_format = serializers.CharField()
-    data = ImageData(many=True)
+    # Serializer has a property of this name; for a schema the field is what counts.
+    data = ImageData(many=True)  # type: ignore[assignment]
     usage = ImagesUsage()

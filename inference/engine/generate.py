@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from moderation.operations.release import release_image
 from numpy.typing import NDArray
 
 from governance.kernel.errors import DomainError
@@ -14,6 +13,7 @@ from inference.engine.denoise import Cancelled, PromptTooLong, Request, decode, 
 from inference.engine.encode import encoder
 from inference.engine.loading import LoadedModel, inference_mode
 from inference.engine.protocol import GenerateCommand, Refused, Released
+from moderation.operations.release import release_image
 from moderation.operations.screening import ScreenedPrompt, restore_screened_prompt
 
 

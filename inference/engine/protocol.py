@@ -78,4 +78,3 @@ def receive(connection: Connection) -> tuple[str, dict[str, Any], bytes]:
     head, _, payload = connection.recv_bytes().partition(b"\n")
     header: dict[str, Any] = json.loads(head)
     return header.pop("kind"), header, payload
-
