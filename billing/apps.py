@@ -4,8 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 from governance.kernel.actors import SYSTEM
+from governance.kernel.canonical import fingerprint
 from governance.kernel.money import usd
 from governance.kernel.registry import NavigationItem, demo_seeders, navigation
 
@@ -19,6 +21,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        post_migrate.connect(keep_first_prices, sender=self)
         demo_seeders.register("billing", seed_demo_credit)
         seen_by = frozenset({"view_billing"})
         for name, label, icon, order in (
@@ -27,6 +30,21 @@ class BillingConfig(AppConfig):
             ("usage", "Usage", "chart", 62),
         ):
             navigation.register(name, NavigationItem(label, name, icon, order, seen_by))
+
+
+def keep_first_prices(**_: object) -> None:
+    """Publish the example prices where there is no list at all: after migrate, or after a flush."""
+    from billing.kernel.example_prices import FIRST_LIST, FROM
+    from billing.models import PriceVersion
+
+    if not PriceVersion.objects.exists():
+        PriceVersion.objects.create(
+            label="Example prices",
+            effective_from=FROM,
+            published_at=FROM,
+            body=FIRST_LIST,
+            sha256=fingerprint(FIRST_LIST),
+        )
 
 
 def seed_demo_credit(organization_id: UUID, at: datetime) -> None:

@@ -203,6 +203,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A doorbell lives for milliseconds; the visibility timeout stays far above that.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600} if "redis" in BROKER_URL else {}
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+CELERY_TASK_ROUTES = {"inference.tasks.doorbell": {"queue": "generation"}}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from inference.operations.sweeping import requeue_dead_leases
 from inference.supervisor import Supervisor
 
+# The queue that only engine hosts consume; settings.CELERY_TASK_ROUTES sends the doorbell there.
 QUEUE = "generation"
 SCHEDULE = {
     "requeue-dead-leases": {
@@ -21,7 +22,7 @@ SCHEDULE = {
 supervisors: list[Supervisor] = []
 
 
-@shared_task(queue=QUEUE)
+@shared_task
 def doorbell(generation_id: str) -> None:  # noqa: ARG001 (the id is for people reading the broker)
     """Wake the supervisors: there is work. Losing or doubling it changes nothing."""
     for supervisor in supervisors:

@@ -1,9 +1,8 @@
 """The rules that Django cannot declare, and the first price list."""
 
-from datetime import UTC, datetime
-
 from django.db import migrations
 
+from billing.kernel.example_prices import FIRST_LIST, FROM
 from governance.kernel.canonical import fingerprint
 
 BALANCED = """
@@ -42,39 +41,12 @@ DROP TRIGGER ledger_legs_sum_to_zero ON billing_ledger_entry;
 DROP FUNCTION billing_legs_sum_to_zero();
 """
 
-MEGAPIXEL = 1024 * 1024
-# Example prices in µUSD, near what resellers of the open weights ask; an operator publishes their own.
-FIRST_LIST = {
-    "models": {
-        "turbo": {
-            "included_steps": 8,
-            "sizes": [
-                {"up_to_pixels": MEGAPIXEL // 4, "microusd": 4_000},
-                {"up_to_pixels": MEGAPIXEL, "microusd": 15_000},
-                {"up_to_pixels": 4 * MEGAPIXEL, "microusd": 45_000},
-            ],
-        },
-        "raw": {
-            "included_steps": 52,
-            "sizes": [
-                {"up_to_pixels": MEGAPIXEL // 4, "microusd": 12_000},
-                {"up_to_pixels": MEGAPIXEL, "microusd": 40_000},
-                {"up_to_pixels": 4 * MEGAPIXEL, "microusd": 160_000},
-            ],
-        },
-    },
-    "adapter_microusd": 1_000,
-    "style_reference_microusd": 5_000,
-}
-
-
 def publish_first_list(apps, schema_editor):
     """An installation has prices from its first minute."""
-    at = datetime(2026, 1, 1, tzinfo=UTC)
     apps.get_model("billing", "PriceVersion").objects.create(
         label="Example prices",
-        effective_from=at,
-        published_at=at,
+        effective_from=FROM,
+        published_at=FROM,
         body=FIRST_LIST,
         sha256=fingerprint(FIRST_LIST),
     )

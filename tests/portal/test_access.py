@@ -32,7 +32,8 @@ def tenant_patterns() -> list[str]:
 
 def filled(route: str, slug: str, generation_id: object) -> str:
     """The address with its blanks filled: any id is the generation's, any number 0."""
-    route = route.replace("<slug:slug>", slug).replace("<int:index>", "0")
+    route = re.sub(r"<int:[a-z_]+>", "0", route.replace("<slug:slug>", slug))
+    route = route.replace("<str:form>", "json")
     return re.sub(r"<(uuid|str):[a-z_]+>", str(generation_id), route)
 
 
