@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from billing.models import Hold, HoldState
+from billing.queries import credit_invariants
 
 BATCH = 2_000
 LookUp = Callable[[Sequence[UUID]], Mapping[UUID, tuple[str, bool]]]
@@ -100,12 +101,14 @@ QUESTIONS: tuple[tuple[str, str, str], ...] = (
 
 def ledger_findings(look_up_jobs: LookUp) -> Iterator[Finding]:
     """Ask every question, one after the other; each is one snapshot of its own."""
-    for name, count, breakers in QUESTIONS:
+    for name, count, breakers in QUESTIONS + credit_invariants.QUESTIONS:
         with connection.cursor() as cursor:
             cursor.execute(count)
             row = cursor.fetchone()
             cursor.execute(breakers)
             yield Finding(name, row[0] if row else 0, tuple(str(r[0]) for r in cursor.fetchall()))
+    checked, broken = credit_invariants.broken_statements()
+    yield Finding("statements form a chain by hash, number and balance", checked, tuple(broken))
     yield jobs_match_holds(look_up_jobs)
 
 

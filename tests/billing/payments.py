@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import stripe
+from django.db import connection
 from django.test import Client
 from django.utils.timezone import now
 
@@ -16,6 +17,7 @@ from billing.gateways.fake.transport import FakeTransport
 from billing.gateways.stripe_gateway import StripeGateway
 from billing.models import FakeStripeObject, TopUp
 from billing.operations.top_ups import start_top_up
+from billing.queries.credit_invariants import QUESTIONS, broken_statements
 from governance.kernel.actors import SYSTEM
 from governance.kernel.money import Microdollars, usd
 
@@ -101,4 +103,14 @@ def until(answer: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := answer()) and time.monotonic() < deadline:
         time.sleep(2)
+    return found
+
+
+def credit_violations() -> list[str]:
+    """What is wrong with lots, payments, refunds, disputes and statements; round the models."""
+    found = list(broken_statements()[1])
+    with connection.cursor() as cursor:
+        for name, _count, breakers in QUESTIONS:
+            cursor.execute(breakers)
+            found += [f"{name}: {row[0]}" for row in cursor.fetchall()]
     return found

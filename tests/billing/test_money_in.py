@@ -1,9 +1,12 @@
 """Top-ups, lots, refunds and disputes on PostgreSQL, against Stripe's stand-in."""
 
+import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.utils.timezone import now
 
 from billing.gateways.configured import stand_in
@@ -36,7 +39,14 @@ from governance.kernel.ids import uuid7
 from governance.kernel.money import Microdollars, usd
 from governance.models import Organization
 from tests.billing.conftest import Account
-from tests.billing.payments import checkout, lossy_gateway
+from tests.billing.payments import checkout, credit_violations, lossy_gateway
+
+
+@pytest.fixture(autouse=True)
+def invariants_hold(db: None) -> Iterator[None]:
+    """Whatever a test does, the books agree afterwards."""
+    yield
+    assert credit_violations() == []
 
 
 @pytest.fixture
@@ -353,6 +363,24 @@ class TestAutomaticTopUp:
             "succeeded", "succeeded", None, None
         ]  # fmt: skip
         assert posted(ready) == usd(75)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_two_triggers_at_once_charge_once(
+        self, ready: Organization, gateway: StripeGateway
+    ) -> None:
+        def trigger() -> None:
+            top_up_automatically(organization_id=ready.id, gateway=stand_in(), at=now())
+            connection.close()
+
+        PaymentProfile.objects.update(threshold=usd(30), monthly_ceiling=usd(1_000))
+        threads = [threading.Thread(target=trigger) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert posted(ready) == usd(50)
+        assert TopUp.objects.filter(trigger="automatic").count() == 1
 
     def test_above_the_threshold_nothing_is_charged(
         self, ready: Organization, gateway: StripeGateway
