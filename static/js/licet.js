@@ -80,7 +80,21 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("form[data-eager] select")) event.target.form.requestSubmit();
 });
 
-document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target));
+// A table that scrolls sideways can be reached and scrolled by keyboard.
+function focusableScrollers() {
+  for (const wrap of document.querySelectorAll(".table-wrap, .snippet pre")) {
+    if (wrap.scrollWidth <= wrap.clientWidth || wrap.tabIndex === 0) continue;
+    wrap.tabIndex = 0;
+    wrap.setAttribute("role", "region");
+    wrap.setAttribute("aria-label", wrap.querySelector("caption")?.textContent || "Scrollable");
+  }
+}
+addEventListener("resize", focusableScrollers);
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  localTimes(event.target);
+  focusableScrollers();
+});
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   toast(status === 403 || status === 404
@@ -98,3 +112,4 @@ if (here) strip.scrollLeft = here.offsetLeft - strip.offsetLeft - 24;
 
 localTimes(document);
 markTheme();
+focusableScrollers();

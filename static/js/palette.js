@@ -33,11 +33,22 @@ if (palette) {
     event.preventDefault();
     stops[(next + stops.length) % stops.length].focus();
   });
+  // Enter goes to the first finding for the words as they stand, also when they are still asked for.
+  const field = palette.querySelector("input");
+  let goes = false;
+  const goToFirst = () => {
+    const shown = palette.querySelector("#findings [data-words]");
+    if (!shown || shown.dataset.words !== field.value.trim()) return false;
+    const first = shown.querySelector("a");
+    if (first) first.click();
+    return true;
+  };
   palette.querySelector("form").addEventListener("submit", (event) => {
-    const first = palette.querySelector("#findings a");
-    if (first) {
-      event.preventDefault();
-      first.click();
-    }
+    event.preventDefault();
+    goes = !goToFirst();
   });
+  palette.addEventListener("htmx:afterSwap", () => {
+    if (goes) goes = !goToFirst();
+  });
+  field.addEventListener("input", () => { goes = false; });
 }
