@@ -65,3 +65,6 @@ lock: venv ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade for n
 	  --output-file requirements.lock $(ARGS)
 
 .PHONY: help up reset venv test test-slow lint lock $(LINT)
+
+# What each app adds.
+include make/*.mk

@@ -35,6 +35,8 @@ LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "narrow": ("light", 3
 OWNER, OPERATOR = "iris@aurora.example", "operator@licet.example"
 COLOURS = 128
 LARGEST = 150_000
+# A machine that trains a model beside this is slow to answer.
+PATIENCE_MS = 120_000
 
 
 @contextmanager
@@ -82,6 +84,7 @@ def signed_in(browser: Browser, link: str) -> Any:
 def photograph(context: BrowserContext, address: str, target: Path) -> None:
     """One screen, whole, in few colours."""
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     page.wait_for_timeout(600)
     page.screenshot(path=target, full_page=True)
@@ -96,6 +99,7 @@ def photograph(context: BrowserContext, address: str, target: Path) -> None:
 def screens(browser: Browser, state: Any, url: str, slug: str) -> dict[str, str]:
     """Every screen of a member by its file's name, with one delivered and one blocked job."""
     page = browser.new_context(storage_state=state).new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{url}/o/{slug}/generations/?state=succeeded")
     delivered = page.locator("a.shot").first.get_attribute("href")
     page.goto(f"{url}/o/{slug}/generations/?state=blocked")
@@ -113,6 +117,9 @@ def screens(browser: Browser, state: Any, url: str, slug: str) -> dict[str, str]
         "licence": f"{home}licence/",
         "seats": f"{home}seats/",
         "decisions": f"{home}decisions/",
+        "billing": f"{home}billing/",
+        "budgets": f"{home}budgets/",
+        "usage": f"{home}usage/",
         "audit": f"{home}audit/",
     }
 
