@@ -1,7 +1,8 @@
 """The application's own operations under load: ``python -m billing.benchmarks.application``.
 
 One process with several threads, each with a connection of its own, placing holds (and capturing them)
-through ``billing.operations`` for some seconds. Prints how many.
+through ``billing.operations`` for some seconds. Prints ``ready``, waits for a line, works, prints how
+many: processes that start at different moments must not be measured one after the other.
 """
 
 import argparse
@@ -35,21 +36,32 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Let every thread work until the time is over; the sum of what they did."""
+    """Let every thread work, connected, from the word on until the time is over; what they did."""
     done = [0] * options.threads
-    deadline = time.monotonic() + options.seconds
+    connected = threading.Barrier(options.threads + 1)
+    go = threading.Barrier(options.threads + 1)
     threads = [
-        threading.Thread(target=work, args=(options, index, done, deadline))
+        threading.Thread(target=work, args=(options, index, done, (connected, go)))
         for index in range(options.threads)
     ]
     for thread in threads:
         thread.start()
+    connected.wait()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    go.wait()
     for thread in threads:
         thread.join()
     return sum(done)
 
 
-def work(options: argparse.Namespace, index: int, done: list[int], deadline: float) -> None:
+def work(
+    options: argparse.Namespace,
+    index: int,
+    done: list[int],
+    gates: tuple[threading.Barrier, threading.Barrier],
+) -> None:
     """One client: hold after hold, each for another organization."""
     from django.db import connections  # noqa: PLC0415 (after django.setup)
     from django.utils.timezone import now  # noqa: PLC0415
@@ -63,7 +75,10 @@ def work(options: argparse.Namespace, index: int, done: list[int], deadline: flo
     amount = Microdollars(4_000)
     version = PriceVersion.objects.values_list("id", flat=True)[0]
     quote = Quote(amount=amount, per_image=amount, images=1, price_version_id=version, lines=())
-    dice = random.Random(index)  # noqa: S311 (spreads load, hides nothing)
+    dice = random.Random(f"{os.getpid()} {index}")  # noqa: S311 (spreads load, hides nothing)
+    for gate in gates:
+        gate.wait()
+    deadline = time.monotonic() + options.seconds
     while time.monotonic() < deadline:
         number, job = dice.randint(1, options.organizations), uuid7()
         hold = place_hold(

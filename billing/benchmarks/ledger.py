@@ -114,10 +114,19 @@ class Bench:
                     "--seconds", str(self.seconds), "--threads", str(threads),
                     "--organizations", str(scripts.ORGANIZATIONS), *(["--pairs"] if pairs else []),
                 ],
-                cwd=ROOT, env=self.environment(), stdout=subprocess.PIPE, text=True,
+                cwd=ROOT, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                text=True,
             )
             for _ in range(min(PROCESSES, clients))
         ]  # fmt: skip
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        # All begin together: windows that do not overlap would add up to more than there is.
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
         return sum(int(process.communicate()[0]) for process in running) / self.seconds
 
     def oversell(self) -> int:

@@ -7,9 +7,9 @@ GROUP = 50
 RICH = 10**15
 
 # Ids that a pgbench variable can name: organization, project and key number n.
-ORG = "('00000000-0000-7000-8000-' || lpad(to_hex(:n), 12, '0'))::uuid"
-PROJECT = "('00000000-0000-7000-8001-' || lpad(to_hex(:n), 12, '0'))::uuid"
-KEY = "('00000000-0000-7000-8002-' || lpad(to_hex(:n), 12, '0'))::uuid"
+ORG = "('00000000-0000-7000-8000-' || lpad(to_hex((:n)::bigint), 12, '0'))::uuid"
+PROJECT = "('00000000-0000-7000-8001-' || lpad(to_hex((:n)::bigint), 12, '0'))::uuid"
+KEY = "('00000000-0000-7000-8002-' || lpad(to_hex((:n)::bigint), 12, '0'))::uuid"
 PRICE = "(SELECT id FROM billing_price_version LIMIT 1)"
 
 OPEN = f"""SELECT h.hold_id FROM (SELECT uuidv7() AS job) j, LATERAL billing_open_hold(
@@ -17,7 +17,7 @@ OPEN = f"""SELECT h.hold_id FROM (SELECT uuidv7() AS job) j, LATERAL billing_ope
     '{{}}', now()) h \\gset
 """
 HOLD = f"BEGIN;\n{OPEN}SELECT billing_reserve({ORG}, {AMOUNT});\nCOMMIT;\n"
-PAIR = HOLD + "SELECT outcome FROM billing_capture_hold(:'hold_id', 1, 0, now());\n"
+PAIR = HOLD + "SELECT outcome FROM billing_capture_hold(:hold_id, 1, 0, now());\n"
 GROUPED = f"""SELECT billing_place_group({ORG}, {PROJECT}, {KEY},
     ARRAY(SELECT uuidv7() FROM generate_series(1, {GROUP})), {AMOUNT}, {PRICE}, now());
 """
@@ -51,8 +51,9 @@ def seed(number_of_organizations: int = ORGANIZATIONS) -> str:
     """SQL that makes the organizations with projects, keys and credit, balanced in the journal."""
     org, project, key = (text.replace(":n", "n") for text in (ORG, PROJECT, KEY))
     return f"""
-INSERT INTO governance_organization (id, slug, name, created_at)
-SELECT {org}, 'bench-' || n, 'Bench ' || n, now() FROM generate_series(1, {number_of_organizations}) n;
+INSERT INTO governance_organization (id, slug, name, created_at, needs, counts_end_users, facts_epoch)
+SELECT {org}, 'bench-' || n, 'Bench ' || n, now(), '{{}}', false, 0
+FROM generate_series(1, {number_of_organizations}) n;
 INSERT INTO governance_project (id, organization_id, name, created_at)
 SELECT {project}, {org}, 'Default', now() FROM generate_series(1, {number_of_organizations}) n;
 INSERT INTO governance_api_key (id, organization_id, project_id, name, mode, scopes, digest,
