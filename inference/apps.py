@@ -11,6 +11,7 @@ from governance.kernel.registry import (
     health_checks,
     navigation,
     operator_tiles,
+    revocation_hooks,
     search_sources,
 )
 
@@ -18,17 +19,23 @@ SEEN_WITHIN = timedelta(seconds=30)
 
 
 class InferenceConfig(AppConfig):
-    """Registers the engine's health and, for billing, what became of each job."""
+    """Registers what the others must know of jobs and images without importing this app."""
 
     name = "inference"
 
     def ready(self) -> None:
         """Called once per process by Django."""
         health_checks.register("engine", HealthCheck("engine", probe_engine))
-        from billing.operations.resolution import register_job_states
+        from billing.operations.resolution import register_evidence, register_job_states
+        from inference.operations.revoking import erase_image, void_release
         from inference.queries.generations import states_of
+        from moderation.operations.removals import erasers
+        from moderation.queries.decisions import jobs_without_release
 
         register_job_states(states_of)
+        register_evidence("gate decision", jobs_without_release)
+        revocation_hooks.register("generations", void_release)
+        erasers.register("artifacts", erase_image)
         navigation.register("organization", NavigationItem("Overview", "organization", "home", 10))
         navigation.register(
             "generations", NavigationItem("Generations", "generation-list", "image", 20)

@@ -11,17 +11,20 @@ import threading
 import time
 from uuid import UUID
 
+from django.conf import settings
 from django.db import close_old_connections, connections
 from django.db.utils import DatabaseError, InterfaceError
 from django.utils.timezone import now
 
-from governance.models import ModelRelease, ReleaseStatus
+from governance.kernel.errors import DomainError
+from governance.queries.releases import active_release_ids, is_revoked
+from inference.engine.card import model_slug
 from inference.engine.client import EngineNotReady, EngineProcess
 from inference.models import Generation
 from inference.operations.engines import count_job, engine_gone, report_engine
 from inference.operations.leases import Lease, claim_next
 from inference.operations.running import run_attempt, worker_actor
-from inference.operations.sweeping import requeue_dead_leases
+from inference.operations.sweeping import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Supervisor:
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{number}"
         self.actor = worker_actor(self.worker)
         self.engine = EngineProcess()
+        self.model = model_slug(settings.MODEL_FOLDER)
         self.doorbell = threading.Event()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, name=f"engine-{number}", daemon=True)
@@ -71,11 +75,14 @@ class Supervisor:
 
     def turn(self) -> None:
         """One look at the queue: start an engine if there is none, run a job if there is one."""
+        self.doorbell.clear()
+        sweep(at=now())
+        if is_revoked(self.model):
+            self.unload()
+            return
         if not self.engine.alive:
             self.start_engine()
-        self.doorbell.clear()
-        requeue_dead_leases(at=now())
-        lease = claim_next(worker=self.actor, release_ids=self.releases(), at=now())
+        lease = self.claim()
         if lease is not None:
             self.work(lease)
         else:
@@ -114,20 +121,32 @@ class Supervisor:
         logger.info("generation %s %s (attempt %d)", lease.generation_id, ended, lease.attempt)
         self._reported = 0.0
 
+    def claim(self) -> Lease | None:
+        """The next job, or None: nothing waits, or the operator has stopped everything."""
+        try:
+            return claim_next(worker=self.actor, release_ids=self.releases(), at=now())
+        except DomainError as refusal:
+            self.heartbeat("halted", refusal.detail)
+            return None
+
+    def unload(self) -> None:
+        """The model was revoked: out of memory with it, and no engine until another is configured."""
+        if self.engine.alive:
+            logger.warning("%s was revoked; its engine is unloaded", self.model)
+            self.engine.kill()
+            self._reported = 0.0
+        self.heartbeat("unloaded", f"{self.model} was revoked; set LICET_MODEL to another model")
+        self.doorbell.wait(IDLE_LOOK_S)
+
     def releases(self) -> list[UUID]:
         """The releases this engine holds and the licence engine allows, asked before every claim."""
-        assert self.engine.ready is not None
-        return list(
-            ModelRelease.objects.filter(
-                slug=self.engine.ready.model, status=ReleaseStatus.ACTIVE
-            ).values_list("id", flat=True)
-        )
+        return active_release_ids(self.model)
 
-    def heartbeat(self, state: str) -> None:
+    def heartbeat(self, state: str, detail: str = "") -> None:
         """Say "alive" every five seconds."""
         if time.monotonic() - self._reported >= HEARTBEAT_S:
             self._reported = time.monotonic()
-            report_engine(worker=self.worker, state=state, at=now())
+            report_engine(worker=self.worker, state=state, detail=detail, at=now())
 
     def leave(self) -> None:
         """Say goodbye, if the database still listens."""

@@ -1,24 +1,27 @@
 """Celery: doorbells for the supervisor, and the sweeper behind them."""
 
+import logging
 from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.utils.timezone import now
+from kombu.exceptions import OperationalError
 
-from inference.operations.sweeping import requeue_dead_leases
+from inference.operations import sweeping
 from inference.supervisor import Supervisor
 
 # The queue that only engine hosts consume; settings.CELERY_TASK_ROUTES sends the doorbell there.
 QUEUE = "generation"
 SCHEDULE = {
-    "requeue-dead-leases": {
+    "sweep-generations": {
         "task": "inference.tasks.sweep",
         "schedule": 15.0,
         "options": {"expires": 15},
     },
 }
 
+logger = logging.getLogger(__name__)
 supervisors: list[Supervisor] = []
 
 
@@ -31,16 +34,16 @@ def doorbell(generation_id: str) -> None:  # noqa: ARG001 (the id is for people 
 
 @shared_task
 def sweep() -> None:
-    """Put jobs of dead workers back into the queue."""
-    requeue_dead_leases(at=now())
+    """What dead workers and withdrawn models left behind."""
+    sweeping.sweep(at=now())
 
 
 def enqueue(generation_id: UUID) -> None:
     """Ring the doorbell for a committed job; a broker that is down costs a second, not the job."""
     try:
         doorbell.apply_async((str(generation_id),), retry=False)
-    except OSError:
-        doorbell.app.log.get_default_logger().warning("doorbell not sent; the poll will find it")
+    except (OSError, OperationalError) as error:
+        logger.warning("doorbell for %s not sent, the poll will find it: %s", generation_id, error)
 
 
 @worker_ready.connect

@@ -28,7 +28,12 @@ FIRST_SERVER_ERROR = 500
 
 
 def problem(error: DomainError, *, request_id: str, instance: str) -> tuple[dict[str, Any], int]:
-    """The problem document of ``error`` and its status."""
+    """The problem document of ``error`` and its status.
+
+    ``error_extra`` among the facts goes into the ``error`` object only.
+    """
+    facts = dict(error.facts)
+    extra = facts.pop("error_extra", {})
     return {
         "type": f"{settings.PUBLIC_URL}/docs/problems/{error.code}",
         "title": error.title,
@@ -36,13 +41,13 @@ def problem(error: DomainError, *, request_id: str, instance: str) -> tuple[dict
         "detail": error.detail,
         "instance": instance,
         "request_id": request_id,
-        **error.facts,
+        **facts,
         "error": {
             "message": error.detail,
             "type": error_type(error),
             "code": error.code,
-            "param": error.facts.get("param"),
-            **error.facts.get("error_extra", {}),
+            "param": facts.get("param"),
+            **extra,
         },
     }, error.status
 
@@ -72,7 +77,6 @@ def problem_response(error: DomainError, request: HttpRequest) -> JsonResponse:
     body, status = problem(
         error, request_id=getattr(request, "request_id", ""), instance=request.path
     )
-    body.pop("error_extra", None)
     return JsonResponse(
         body, status=status, content_type="application/problem+json", headers=headers_of(error)
     )
@@ -90,7 +94,6 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
         request_id=getattr(request, "request_id", ""),
         instance=request.path,
     )
-    body.pop("error_extra", None)
     return Response(
         body, status=status, content_type="application/problem+json", headers=headers_of(error)
     )

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
+from governance.kernel.locks import Lockable, lock_for_revocation
 from governance.kernel.secrets import Mode, generate_key, is_well_formed, peppered_digest
 from governance.models import ApiKey, Project
 from governance.operations import audit
@@ -125,10 +126,9 @@ def authenticate(*, secret: str, at: datetime, ip: str | None, client: str) -> C
 @transaction.atomic
 def revoke_api_key(*, key_id: UUID, organization_id: UUID, actor: Actor, at: datetime) -> ApiKey:
     """Revoke a key at once. Asked again, the first revocation stands."""
-    with connection.cursor() as cursor:
-        # Holds take this lock shared while they read the key: a hold that has seen the key alive has
-        # committed before the revocation does, and none comes after it.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 4711))", [str(key_id)])
+    # Holds share this lock while they read the key: a hold that has seen the key alive has committed
+    # before the revocation does, and none comes after it.
+    lock_for_revocation(Lockable.API_KEY, key_id)
     key = ApiKey.objects.select_for_update().get(id=key_id, organization_id=organization_id)
     if key.revoked_at is None:
         key.revoked_at = at

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from governance.kernel.errors import DomainError, NotFound
+from governance.kernel.locks import Lockable, lock_for_use
 from governance.models import ModelRelease, ReleaseStatus
 from governance.operations.standing import refresh_standings
 
@@ -108,14 +109,16 @@ def authorize_generation(
 
 @transaction.atomic
 def require_startable(*, release_id: UUID) -> None:
-    """For a worker, inside the transaction that claims a job: the release may be started now.
+    """Inside the transaction that queues or claims a job: the release may be started now.
 
-    Locks the release against a revocation until the claim commits. Raises ReleaseRevoked.
+    Holds off a revocation until that transaction ends. Raises ReleaseRevoked, and LicenceRefused
+    while the operator has stopped everything.
     """
+    lock_for_use(Lockable.RELEASE, release_id)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT r.status, r.name, k.engaged_at FROM governance_model_release r "
-            "LEFT JOIN governance_kill_switch k ON k.id = 1 WHERE r.id = %s FOR SHARE OF r",
+            "LEFT JOIN governance_kill_switch k ON k.id = 1 WHERE r.id = %s",
             [release_id],
         )
         row = cursor.fetchone()
@@ -149,9 +152,8 @@ def _require_release(answer: dict[str, Any], organization_id: UUID, release_slug
             status=ReleaseStatus.ACTIVE, kind="base", organization=None
         ).values_list("slug", flat=True)
         known = ", ".join(sorted(names)) or "none yet"
-        raise ReleaseNotFound(
-            f"There is no model {release_slug!r} here. Models: {known}.", param="model"
-        )
+        missing = f"no model {release_slug!r}" if release_slug else "no active model"
+        raise ReleaseNotFound(f"There is {missing} here. Models: {known}.", param="model")
     if answer["release_status"] == ReleaseStatus.REVOKED:
         reason = answer["revoked_reason"] or "the licence does not allow its use any more"
         raise ReleaseRevoked(

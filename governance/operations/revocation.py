@@ -8,6 +8,7 @@ from django.db import transaction
 
 from governance.kernel.actors import Actor
 from governance.kernel.errors import InvalidRequest
+from governance.kernel.locks import Lockable, lock_for_revocation
 from governance.kernel.registry import revocation_hooks
 from governance.models import DeniedFile, Destruction, ModelRelease, ReleaseFile, ReleaseStatus
 from governance.operations import audit
@@ -26,11 +27,13 @@ class Revoked:
 def revoke_release(*, release_id: UUID, reason: str, actor: Actor, at: datetime) -> Revoked:
     """Revoke a release and all that derives from it; queued jobs on them are voided.
 
-    From this commit no job is admitted or claimed on it: both read the row under a lock. Revoked
+    From this commit no job is admitted or claimed on it: both share its lock. Revoked
     again, the first revocation stands.
     """
     root = ModelRelease.objects.get(id=release_id)
     ids = sorted([root.id, *(release.id for release in descendants(root))])
+    for locked in ids:
+        lock_for_revocation(Lockable.RELEASE, locked)
     releases = list(ModelRelease.objects.select_for_update().filter(id__in=ids).order_by("id"))
     voided = 0
     for release in releases:

@@ -1,5 +1,7 @@
 """Reading the registry of model releases."""
 
+from uuid import UUID
+
 from governance.models import ModelRelease, ReleaseStatus
 
 
@@ -13,3 +15,17 @@ def default_release_slug() -> str:
     releases = active_releases()
     turbo = [release for release in releases if release.variant == "turbo"]
     return next((release.slug for release in [*turbo, *releases]), "")
+
+
+def active_release_ids(slug: str) -> list[UUID]:
+    """The active release of this name: one, or none."""
+    return list(
+        ModelRelease.objects.filter(slug=slug, status=ReleaseStatus.ACTIVE).values_list(
+            "id", flat=True
+        )
+    )
+
+
+def is_revoked(slug: str) -> bool:
+    """Whether the release of this name was revoked; False for one that is not on record."""
+    return ModelRelease.objects.filter(slug=slug, status=ReleaseStatus.REVOKED).exists()

@@ -17,11 +17,8 @@ from inference.api.images import generation_request, submitter_of
 from inference.api.serializers import ImagesRequest
 from inference.operations.addresses import image_address
 from inference.operations.finishing import cancel_generation
-from inference.operations.submission import (
-    GenerationRequest,
-    plan_generation,
-    submit_generation,
-)
+from inference.operations.planning import GenerationRequest, plan_generation
+from inference.operations.submission import submit_generation
 from inference.queries.generations import (
     GenerationSummary,
     backlog_seconds,

@@ -23,8 +23,9 @@ from inference.api.outcomes import StillRunning, raise_if_not_delivered
 from inference.api.serializers import ImagesRequest, ImagesResponse
 from inference.api.waiting import wait_until_final
 from inference.operations.addresses import artifact_behind, image_address
+from inference.operations.planning import GenerationRequest
 from inference.operations.storage import read_image
-from inference.operations.submission import GenerationRequest, Submitter, submit_generation
+from inference.operations.submission import Submitter, submit_generation
 from inference.queries.generations import (
     GenerationDetail,
     artifact_by_id,

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from inference.operations.submission import MAX_IMAGES, MAX_STEPS, OUTPUT_FORMATS
+from inference.operations.planning import MAX_IMAGES, MAX_STEPS, OUTPUT_FORMATS
 
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 

@@ -1,16 +1,15 @@
 """The engine process at work: loaded once, then one command after the other."""
 
-import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from inference.engine.card import model_slug
 from inference.engine.generate import Drawing, generate, warm_up
 from inference.engine.loading import LoadedModel, ModelNotLoaded, load_model
 from inference.engine.protocol import GenerateCommand, Ready, Refused, Released, send
@@ -91,11 +90,3 @@ class Service:
     ) -> None:
         with self._writing:
             send(connection, kind, header, payload)
-
-
-def model_slug(source: str) -> str:
-    """The release's name in the API: from the folder's ``licet.json``, else the folder's name."""
-    card = Path(source) / "licet.json"
-    if card.is_file():
-        return str(json.loads(card.read_text())["name"]).lower()
-    return Path(source).name.lower()

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from billing.operations.holds import fence_hold
 from governance.kernel.actors import Actor
+from governance.operations.authorization import require_startable
 from inference.models import Generation, State
 from inference.operations.submission import record
 
@@ -65,7 +66,11 @@ def claim_next(*, worker: Actor, release_ids: list[UUID], at: datetime) -> Lease
     """Take the next job for the releases this worker holds; None when nothing waits.
 
     Two workers never get the same job (SKIP LOCKED); a lost or doubled doorbell changes nothing.
+    Raises ReleaseRevoked, and LicenceRefused while the operator has stopped everything.
     """
+    # The releases are locked before the job: a revocation takes them in the same order.
+    for release_id in sorted(release_ids):
+        require_startable(release_id=release_id)
     picked = pick(release_ids)
     if picked is None:
         return None

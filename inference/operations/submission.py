@@ -1,8 +1,7 @@
 """From a request to a queued, paid-for job, or to a refusal that says why."""
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,16 +9,12 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.operations.holds import place_hold
-from billing.queries.quotes import Quote, quote_generation
 from governance.kernel.actors import Actor
-from governance.kernel.canonical import fingerprint
-from governance.kernel.errors import InvalidRequest
 from governance.kernel.ids import uuid7
 from governance.operations import audit
-from governance.operations.authorization import Authorization, authorize_generation
-from governance.queries.releases import default_release_slug
+from governance.operations.authorization import Authorization, require_startable
 from inference.models import Generation, State
-from inference.queries.work import Size, rounded_up, work_gflop
+from inference.operations.planning import GenerationRequest, Plan, plan_generation
 from moderation.operations.screening import (
     PromptBlocked,
     PromptHeld,
@@ -27,35 +22,9 @@ from moderation.operations.screening import (
     record_prompt_decision,
     screen_prompt,
 )
+from moderation.operations.standing import require_good_standing
 
-MAX_PROMPT_CHARACTERS = 8_000
-MAX_STEPS = 100
-MAX_IMAGES = 10
-LARGEST_SEED = 2**53 - 1
-SEED_BITS = 32
 RETRY_WINDOW = timedelta(minutes=15)
-OUTPUT_FORMATS = ("png", "webp", "jpeg")
-
-
-@dataclass(frozen=True)
-class GenerationRequest:
-    """What a client asked for, in any dialect. None means "the release's default"; sizes in px."""
-
-    prompt: str
-    model: str | None = None
-    width: int | None = None
-    height: int | None = None
-    steps: int | None = None
-    seed: int | None = None
-    images: int = 1
-    output_format: str = "png"
-    dialect: str = "openai"
-    client_user: str = ""
-
-    @property
-    def sha256(self) -> str:
-        """Fingerprint of the request, for idempotency and for joining retries."""
-        return fingerprint({**self.__dict__})
 
 
 @dataclass(frozen=True)
@@ -78,19 +47,6 @@ class Submission:
     joined: bool
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A request with every default filled in and every rule of the release applied."""
-
-    request: GenerationRequest
-    authorization: Authorization
-    size: Size
-    steps: int
-    seed: int
-    quote: Quote
-    work: int = field(default=0)
-
-
 def submit_generation(
     *,
     request: GenerationRequest,
@@ -105,14 +61,15 @@ def submit_generation(
     ``enqueue`` is called after the commit. A repeated ``idempotency_key`` with an equal request, and
     a retry that an SDK marked as such, join the first job and never pay twice.
 
-    Raises InvalidRequest, LicenceRefused, ReleaseNotFound, PromptBlocked, PromptHeld,
-    GateUnavailable, InsufficientBalance, BudgetReached, IdempotencyKeyReused. A blocked prompt is
+    Raises ActorSuspended, InvalidRequest, LicenceRefused, ReleaseNotFound, PromptBlocked,
+    PromptHeld, GateUnavailable, InsufficientBalance, BudgetReached, IdempotencyKeyReused. A blocked prompt is
     kept as a generation with state blocked and charge 0; the other refusals write nothing.
     """
     if is_marked_retry and idempotency_key is None:
         earlier = job_to_join(submitter=submitter, request=request, at=at)
         if earlier is not None:
             return Submission(earlier, joined=True)
+    require_good_standing(actor=submitter.actor, at=at)
     plan = plan_generation(request=request, organization_id=submitter.organization_id, at=at)
     generation_id = uuid7()
     try:
@@ -126,79 +83,6 @@ def submit_generation(
         keep_blocked(plan, submitter, generation_id, refusal, at)
         raise
     return queue(plan, submitter, generation_id, prompt, idempotency_key, at, enqueue)
-
-
-def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: datetime) -> Plan:
-    """Fill in defaults, check the limits, ask the licence engine, price. Writes nothing."""
-    check_shape(request)
-    authorization = authorize_generation(
-        organization_id=organization_id,
-        release_slug=request.model or default_release_slug(),
-        at=at,
-    )
-    size = Size(
-        rounded_up(request.width or authorization.default_side),
-        rounded_up(request.height or authorization.default_side),
-    )
-    check_side("width", size.width, authorization)
-    check_side("height", size.height, authorization)
-    steps = request.steps or authorization.steps
-    quote = quote_generation(
-        release_slug=authorization.release_slug,
-        variant=authorization.variant,
-        width=size.width,
-        height=size.height,
-        steps=steps,
-        images=request.images,
-        at=at,
-    )
-    return Plan(
-        request=request,
-        authorization=authorization,
-        size=size,
-        steps=steps,
-        seed=secrets.randbits(SEED_BITS) if request.seed is None else request.seed,
-        quote=quote,
-        work=work_gflop(
-            size=size,
-            steps=steps,
-            guided=authorization.guidance_milli > 0,
-            images=request.images,
-        ),
-    )
-
-
-def check_shape(request: GenerationRequest) -> None:
-    """Limits that hold for every release. Raises InvalidRequest naming the parameter."""
-    if not request.prompt.strip():
-        raise InvalidRequest("The prompt is empty. Describe the picture.", param="prompt")
-    if len(request.prompt) > MAX_PROMPT_CHARACTERS:
-        raise InvalidRequest(
-            f"The prompt has {len(request.prompt)} characters; at most {MAX_PROMPT_CHARACTERS} "
-            "are read. Shorten it.",
-            param="prompt",
-        )
-    if not 1 <= request.images <= MAX_IMAGES:
-        raise InvalidRequest(f"n must be from 1 to {MAX_IMAGES}.", param="n")
-    if request.steps is not None and not 1 <= request.steps <= MAX_STEPS:
-        raise InvalidRequest(f"steps must be from 1 to {MAX_STEPS}.", param="steps")
-    if request.seed is not None and not 0 <= request.seed <= LARGEST_SEED - MAX_IMAGES:
-        raise InvalidRequest(f"seed must be from 0 to {LARGEST_SEED - MAX_IMAGES}.", param="seed")
-    if request.output_format not in OUTPUT_FORMATS:
-        raise InvalidRequest(
-            f"output_format must be one of {', '.join(OUTPUT_FORMATS)}.", param="output_format"
-        )
-
-
-def check_side(name: str, side: int, authorization: Authorization) -> None:
-    """A side in px against the release's limits. Raises InvalidRequest."""
-    low, high = authorization.min_side, authorization.max_side
-    if not low <= side <= high:
-        raise InvalidRequest(
-            f"The {name} is {side} px; {authorization.release_slug} draws from {low} to {high} px "
-            "a side.",
-            param="size",
-        )
 
 
 def job_to_join(*, submitter: Submitter, request: GenerationRequest, at: datetime) -> UUID | None:
@@ -242,6 +126,7 @@ def queue(
         record(generation, submitter.actor, "generation.submitted", hold_id=str(hold_id))
 
     with transaction.atomic():
+        require_startable(release_id=plan.authorization.release_id)
         result = place_hold(
             organization_id=submitter.organization_id,
             project_id=submitter.project_id,

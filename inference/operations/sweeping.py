@@ -7,8 +7,15 @@ from django.db import transaction
 from governance.kernel.actors import SYSTEM
 from inference.models import Generation, State
 from inference.operations.finishing import put_back
+from inference.operations.revoking import void_unstartable
 
 BATCH = 100
+
+
+def sweep(*, at: datetime) -> None:
+    """Everything that is found by state: dead leases, and jobs whose model may not start."""
+    requeue_dead_leases(at=at)
+    void_unstartable(at=at)
 
 
 def requeue_dead_leases(*, at: datetime) -> int:

@@ -1,10 +1,12 @@
 """Reading what the gate decided."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from moderation.kernel.outcomes import Outcome
 from moderation.models import Decision, VerdictRow
 
 
@@ -44,6 +46,17 @@ def decisions_of_job(job_id: UUID, *, organization_id: UUID | None = None) -> li
         for decision in found
         for verdict in sorted(decision.verdicts.all(), key=lambda each: each.id)
     ]
+
+
+def jobs_without_release(job_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of ``job_ids`` for which the gate has not allowed both a prompt and an image."""
+    allowed: dict[str, set[UUID]] = {"input": set(), "output": set()}
+    found = Decision.objects.filter(
+        job_id__in=job_ids, stage__in=allowed, outcome__in=(Outcome.ALLOW, Outcome.LABEL)
+    )
+    for job_id, stage in found.values_list("job_id", "stage"):
+        allowed[stage].add(job_id)
+    return [job for job in job_ids if not all(job in jobs for jobs in allowed.values())]
 
 
 def _line(decision: Decision, verdict: VerdictRow) -> DecisionLine:

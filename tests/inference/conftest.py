@@ -17,7 +17,8 @@ from inference.engine.client import EngineLost, Outcome
 from inference.engine.encode import encoder
 from inference.engine.protocol import GenerateCommand, Refused, Released
 from inference.models import Generation
-from inference.operations.submission import GenerationRequest, Submitter, submit_generation
+from inference.operations.planning import GenerationRequest
+from inference.operations.submission import Submitter, submit_generation
 from moderation.operations.release import release_image
 from moderation.operations.screening import restore_screened_prompt
 

@@ -11,6 +11,7 @@ from governance.models import AuditEntry, Organization
 from governance.operations.authorization import ReleaseNotFound
 from inference.models import Generation
 from inference.operations.submission import PromptBlocked
+from moderation.operations.standing import ActorSuspended
 from tests.factories import NOON, SYSTEM, create_api_key
 from tests.inference.conftest import Rung, submitter_for
 
@@ -138,3 +139,12 @@ class TestIdempotency:
         )
 
         assert submit(by=submitter_for(other), retry=True).id != first.id
+
+
+class TestStanding:
+    def test_a_key_that_was_refused_too_often_is_paused(self, submit: Submit) -> None:
+        with pytest.raises(PromptBlocked):
+            submit(HARMFUL)
+
+        with pytest.raises(ActorSuspended):
+            submit()

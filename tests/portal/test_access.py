@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.timezone import now
@@ -113,3 +114,16 @@ class TestLoginLink:
         answer = Client().post(f"/login/{token}/?next=https://evil.example/")
 
         assert answer.headers["Location"] == "/"
+
+
+class TestLoginLinkOfAPersonWithASecondFactor:
+    def test_is_not_enough_to_sign_in(self, owner: User) -> None:
+        TOTP.activate(owner, generate_totp_secret())
+        token = create_login_link(user=owner, at=now())
+        browser = Client()
+
+        answer = browser.post(f"/login/{token}/")
+
+        assert answer.status_code == 302
+        assert "2fa" in answer.headers["Location"]
+        assert "_auth_user_id" not in browser.session

@@ -1,11 +1,12 @@
 """``manage.py evaluate_model``: does the model draw the colour, shape and background asked for?"""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from inference.engine.card import read_card
 
 
 class Command(BaseCommand):
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{missing.name} is not installed. Run `make venv`, or install licet[engine]."
             ) from missing
-        card = read_card(Path(options["model"]))
+        card = read_card(options["model"])
         try:
             shares = evaluate_model(
                 options["model"],
@@ -57,10 +58,3 @@ class Command(BaseCommand):
         """One line that rewrites itself."""
         self.stderr.write(f"\r{text:60}", ending="")
         self.stderr.flush()
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """The model's ``licet.json``: steps, guidance, native size in px."""
-    file = folder / "licet.json"
-    card: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return card

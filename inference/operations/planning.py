@@ -1,0 +1,127 @@
+"""What a request asks for: defaults filled in, limits checked, licensed and priced. Writes nothing."""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from billing.queries.quotes import Quote, quote_generation
+from governance.kernel.canonical import fingerprint
+from governance.kernel.errors import InvalidRequest
+from governance.operations.authorization import Authorization, authorize_generation
+from governance.queries.releases import default_release_slug
+from inference.queries.work import Size, rounded_up, work_gflop
+
+MAX_PROMPT_CHARACTERS = 8_000
+MAX_STEPS = 100
+MAX_IMAGES = 10
+LARGEST_SEED = 2**53 - 1
+SEED_BITS = 32
+OUTPUT_FORMATS = ("png", "webp", "jpeg")
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What a client asked for, in any dialect. None means "the release's default"; sizes in px."""
+
+    prompt: str
+    model: str | None = None
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+    seed: int | None = None
+    images: int = 1
+    output_format: str = "png"
+    dialect: str = "openai"
+    client_user: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the request, for idempotency and for joining retries."""
+        return fingerprint({**self.__dict__})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with every default filled in and every rule of the release applied."""
+
+    request: GenerationRequest
+    authorization: Authorization
+    size: Size
+    steps: int
+    seed: int
+    quote: Quote
+    work: int = field(default=0)
+
+
+def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: datetime) -> Plan:
+    """Fill in defaults, check the limits, ask the licence engine, price. Writes nothing."""
+    check_shape(request)
+    authorization = authorize_generation(
+        organization_id=organization_id,
+        release_slug=request.model or default_release_slug(),
+        at=at,
+    )
+    size = Size(
+        rounded_up(request.width or authorization.default_side),
+        rounded_up(request.height or authorization.default_side),
+    )
+    check_side("width", size.width, authorization)
+    check_side("height", size.height, authorization)
+    steps = request.steps or authorization.steps
+    quote = quote_generation(
+        release_slug=authorization.release_slug,
+        variant=authorization.variant,
+        width=size.width,
+        height=size.height,
+        steps=steps,
+        images=request.images,
+        at=at,
+    )
+    return Plan(
+        request=request,
+        authorization=authorization,
+        size=size,
+        steps=steps,
+        seed=secrets.randbits(SEED_BITS) if request.seed is None else request.seed,
+        quote=quote,
+        work=work_gflop(
+            size=size,
+            steps=steps,
+            guided=authorization.guidance_milli > 0,
+            images=request.images,
+        ),
+    )
+
+
+def check_shape(request: GenerationRequest) -> None:
+    """Limits that hold for every release. Raises InvalidRequest naming the parameter."""
+    if not request.prompt.strip():
+        raise InvalidRequest("The prompt is empty. Describe the picture.", param="prompt")
+    if len(request.prompt) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest(
+            f"The prompt has {len(request.prompt)} characters; at most {MAX_PROMPT_CHARACTERS} "
+            "are read. Shorten it.",
+            param="prompt",
+        )
+    if not 1 <= request.images <= MAX_IMAGES:
+        raise InvalidRequest(f"n must be from 1 to {MAX_IMAGES}.", param="n")
+    if request.steps is not None and not 1 <= request.steps <= MAX_STEPS:
+        raise InvalidRequest(f"steps must be from 1 to {MAX_STEPS}.", param="steps")
+    if request.seed is not None and not 0 <= request.seed <= LARGEST_SEED - MAX_IMAGES:
+        raise InvalidRequest(f"seed must be from 0 to {LARGEST_SEED - MAX_IMAGES}.", param="seed")
+    if request.output_format not in OUTPUT_FORMATS:
+        raise InvalidRequest(
+            f"output_format must be one of {', '.join(OUTPUT_FORMATS)}.", param="output_format"
+        )
+
+
+def check_side(name: str, side: int, authorization: Authorization) -> None:
+    """A side in px against the release's limits. Raises InvalidRequest."""
+    low, high = authorization.min_side, authorization.max_side
+    if not low <= side <= high:
+        raise InvalidRequest(
+            f"The {name} is {side} px; {authorization.release_slug} draws from {low} to {high} px "
+            "a side.",
+            param="size",
+        )
