@@ -62,7 +62,9 @@ def login_link(request: HttpRequest, token: str) -> HttpResponse:
     onward = request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(onward, allowed_hosts={request.get_host()})
     # The link proves the mailbox only; allauth asks for the second factor where there is one.
-    return perform_login(request, user, redirect_url=onward if safe else reverse("home"))
+    target = onward if safe else reverse("home")
+    response: HttpResponse = perform_login(request, user, redirect_url=target)
+    return response
 
 
 @require_POST
