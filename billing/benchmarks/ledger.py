@@ -102,7 +102,7 @@ class Bench:
             printed = self.pgbench("bench", *script, *load)
         found = TPS.search(printed)
         assert found, printed
-        return float(found[1]) * scripts.UNITS.get(name, 1)
+        return float(found[1])
 
     def application_rate(self, *, pairs: bool, clients: int) -> float:
         """Holds (or pairs) a second of the application's own operations, from Python processes."""
@@ -148,7 +148,7 @@ def compare(bench: Bench, rounds: int) -> dict[tuple[str, int], list[float]]:
     measured: dict[tuple[str, int], list[float]] = defaultdict(list)
     for number in range(rounds):
         for clients in CLIENTS:
-            for name in ("tpcb", "holds_many", "pairs_many", "holds_hot", "holds_hot_group"):
+            for name in ("tpcb", "holds_many", "pairs_many", "holds_hot"):
                 measured[name, clients].append(bench.rate(name, clients))
             for name, pairs in (("app_holds_many", False), ("app_pairs_many", True)):
                 rate = bench.application_rate(pairs=pairs, clients=clients)

@@ -3,7 +3,6 @@
 
 ORGANIZATIONS = 1_000
 AMOUNT = 4_000
-GROUP = 50
 RICH = 10**15
 
 # Ids that a pgbench variable can name: organization, project and key number n.
@@ -18,9 +17,6 @@ OPEN = f"""SELECT h.hold_id FROM (SELECT uuidv7() AS job) j, LATERAL billing_ope
 """
 HOLD = f"BEGIN;\n{OPEN}SELECT billing_reserve({ORG}, {AMOUNT});\nCOMMIT;\n"
 PAIR = HOLD + "SELECT outcome FROM billing_capture_hold(:hold_id, 1, 0, now());\n"
-GROUPED = f"""SELECT billing_place_group({ORG}, {PROJECT}, {KEY},
-    ARRAY(SELECT uuidv7() FROM generate_series(1, {GROUP})), {AMOUNT}, {PRICE}, now());
-"""
 SHORT_OF_MONEY = 999
 # A refused reservation rolls back, as the application does.
 OVERSELL = f"""\\set n {SHORT_OF_MONEY}
@@ -40,11 +36,8 @@ SCRIPTS = {
     "holds_many": ANY + HOLD,
     "pairs_many": ANY + PAIR,
     "holds_hot": HOT + HOLD,
-    "holds_hot_group": HOT + GROUPED,
     "balance": ANY + BALANCE,
 }
-# How many units of work one pgbench transaction of a script is.
-UNITS = {"holds_hot_group": GROUP}
 
 
 def seed(number_of_organizations: int = ORGANIZATIONS) -> str:

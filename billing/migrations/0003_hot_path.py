@@ -6,7 +6,6 @@ from django.db import migrations
 
 FUNCTIONS = (Path(__file__).parent / "sql" / "0003_hot_path.sql").read_text()
 DROP = """
-DROP FUNCTION billing_place_group(uuid, uuid, uuid, uuid[], bigint, uuid, timestamptz);
 DROP FUNCTION billing_release_hold(uuid, text, text, timestamptz);
 DROP FUNCTION billing_capture_hold(uuid, int, int, timestamptz);
 DROP FUNCTION billing_settle_windows(jsonb, bigint, bigint);

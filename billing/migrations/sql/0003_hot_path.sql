@@ -164,27 +164,3 @@ BEGIN
     WHERE organization_id = h.organization_id AND h.amount > 0;
     RETURN true;
 END $$;
-
--- Group admission for one hot organization: n holds of one amount in one transaction, as far as the
--- balance goes. Returns how many were placed.
-CREATE FUNCTION billing_place_group(
-    organization uuid, project uuid, api_key uuid, jobs uuid[], amount bigint, price uuid,
-    at timestamptz
-) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE
-    room bigint;
-    placed int;
-BEGIN
-    SELECT posted - held INTO room FROM billing_wallet
-    WHERE organization_id = organization FOR UPDATE;
-    placed := least(array_length(jobs, 1), greatest(room / greatest(amount, 1), 0));
-    INSERT INTO billing_hold (id, organization_id, project_id, api_key_id, member_id, job_id,
-        idempotency_key, request_sha256, amount, per_image, price_version_id, quote, windows, state,
-        captured, reason, lease_epoch, created_at)
-    SELECT uuidv7(), organization, project, api_key, NULL, j, 'job:' || j, '', amount, amount, price,
-        '{}', '[]', 'open', 0, '', 0, at
-    FROM unnest(jobs[1:placed]) j;
-    UPDATE billing_wallet SET held = held + amount * placed, version = version + 1
-    WHERE organization_id = organization;
-    RETURN placed;
-END $$;
