@@ -26,7 +26,7 @@ NEVER_COUNTED = frozenset({"canary", ""})
 
 
 class ActorSuspended(DomainError):
-    """Too many refused attempts: this key or person is paused until the strikes expire."""
+    """Too many refused attempts: this person is paused until the strikes expire."""
 
     code = "moderation_suspended"
     title = "Generation is paused after repeated refusals"
@@ -62,7 +62,7 @@ def strike_for(decision: Decision) -> Consequence | None:
     standing = standing_of(
         actor_kind=decision.actor_kind, actor_id=decision.actor_id, at=decision.at
     )
-    if standing.points - strike.weight < SUSPENDED_AT <= standing.points:
+    if standing.until is not None and standing.points - strike.weight < SUSPENDED_AT:
         _audit_suspension(strike, standing)
     return Consequence(strike, standing)
 
@@ -121,7 +121,7 @@ def require_good_standing(*, actor: Actor, at: datetime) -> Standing:
     standing = standing_of(actor_kind=actor.kind, actor_id=actor.id, at=at)
     if standing.until is not None:
         raise ActorSuspended(
-            f"{standing.points} points from refused prompts pause this key until "
+            f"{standing.points} points from refused prompts pause you until "
             f"{standing.until:%d %B %Y %H:%M} UTC. Appeal the decisions that were wrong; an "
             "overturned one takes its points back.",
             points=standing.points,

@@ -11,6 +11,9 @@ from moderation.kernel.similarity import NEAR, distance
 from moderation.models import Decision, Strike
 
 WARNED_AT, SUSPENDED_AT = 3, 10
+# Points pause a person. A key speaks for a whole product with many end users: one of them must not be
+# able to stop all the others, so a key's points warn and are shown, and a person decides about it.
+PAUSED_BY_POINTS = frozenset({"user"})
 WINDOW = timedelta(hours=1)
 EVASION_WINDOW = timedelta(minutes=30)
 FEWEST_ATTEMPTS = 3
@@ -55,7 +58,7 @@ def standing_of(*, actor_kind: str, actor_id: str, at: datetime) -> Standing:
     )
     strikes = list(valid.order_by("expires_at").values_list("weight", "expires_at"))
     points = sum(weight for weight, _ in strikes)
-    until, left = None, points
+    until, left = None, points if actor_kind in PAUSED_BY_POINTS else 0
     for weight, expires_at in strikes:
         if left < SUSPENDED_AT:
             break

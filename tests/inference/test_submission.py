@@ -1,16 +1,18 @@
 """From a request to a queued, paid-for job, or to a refusal that costs nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from billing.operations.holds import IdempotencyKeyReused, InsufficientBalance
 from billing.queries.balances import balance_of
+from governance.kernel.actors import Actor
 from governance.kernel.errors import InvalidRequest
-from governance.models import AuditEntry, Organization
+from governance.models import AuditEntry, Organization, User
 from governance.operations.authorization import ReleaseNotFound
 from inference.models import Generation
-from inference.operations.submission import PromptBlocked
+from inference.operations.submission import PromptBlocked, Submitter
 from moderation.operations.standing import ActorSuspended
 from tests.factories import NOON, SYSTEM, create_api_key
 from tests.inference.conftest import Rung, submitter_for
@@ -142,9 +144,18 @@ class TestIdempotency:
 
 
 class TestStanding:
-    def test_a_key_that_was_refused_too_often_is_paused(self, submit: Submit) -> None:
+    def test_a_person_who_was_refused_under_item_one_is_paused(
+        self, submit: Submit, submitter: Submitter, owner: User
+    ) -> None:
+        person = replace(submitter, member_id=owner.id, actor=Actor(kind="user", id=str(owner.id)))
+        with pytest.raises(PromptBlocked):
+            submit(HARMFUL, by=person)
+
+        with pytest.raises(ActorSuspended):
+            submit(by=person)
+
+    def test_a_key_goes_on_for_its_other_end_users(self, submit: Submit) -> None:
         with pytest.raises(PromptBlocked):
             submit(HARMFUL)
 
-        with pytest.raises(ActorSuspended):
-            submit()
+        assert submit().state == "queued"

@@ -7,6 +7,7 @@ from django.db import DatabaseError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
 from governance.models import AuditEntry
 from moderation.kernel.similarity import NEAR, distance, simhash
@@ -21,15 +22,17 @@ from moderation.operations.standing import (
 from moderation.queries.standing import abuse_signs, organization_points, standing_of
 from tests.moderation.conftest import AT, KEY, decision, screened
 
+PERSON = Actor(kind="user", id="person-1", label="Pat Person")
+
 pytestmark = pytest.mark.django_db
 
 
-def strikes(count, *, item="7", at=AT, **fields):
-    return [strike_for(decision(item=item, at=at, **fields)) for _ in range(count)]
+def strikes(count, *, item="7", at=AT, actor=PERSON, **fields):
+    return [strike_for(decision(item=item, at=at, actor=actor, **fields)) for _ in range(count)]
 
 
 def standing(at=AT):
-    return standing_of(actor_kind=KEY.kind, actor_id=KEY.id, at=at)
+    return standing_of(actor_kind=PERSON.kind, actor_id=PERSON.id, at=at)
 
 
 def test_refused_prompts_add_up_to_a_warning_and_then_to_a_pause():
@@ -37,12 +40,12 @@ def test_refused_prompts_add_up_to_a_warning_and_then_to_a_pause():
     assert not standing().warned
     strikes(1)
     assert standing().warned
-    require_good_standing(actor=KEY, at=AT)
+    require_good_standing(actor=PERSON, at=AT)
 
     strikes(7)
 
     with pytest.raises(ActorSuspended) as refusal:
-        require_good_standing(actor=KEY, at=AT)
+        require_good_standing(actor=PERSON, at=AT)
     assert refusal.value.facts["points"] == 10
     assert AuditEntry.objects.filter(act="actor.suspended").count() == 1
 
@@ -51,7 +54,17 @@ def test_one_prompt_under_item_one_pauses_at_once():
     strikes(1, item="1")
 
     with pytest.raises(ActorSuspended):
-        require_good_standing(actor=KEY, at=AT)
+        require_good_standing(actor=PERSON, at=AT)
+
+
+def test_one_end_user_cannot_stop_a_whole_product():
+    strikes(30, item="1", actor=KEY)
+
+    key = require_good_standing(actor=KEY, at=AT)
+
+    assert key.warned
+    assert key.points == 300
+    assert not AuditEntry.objects.filter(act="actor.suspended").exists()
 
 
 def test_strikes_expire_and_the_pause_ends_on_the_day_that_was_said():
