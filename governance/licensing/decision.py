@@ -24,7 +24,7 @@ def decide_standing(facts: LicenceFacts, terms: Terms, at: datetime) -> Standing
         *_seats(facts, terms, contract, at),
         *([] if contract else attestation_reasons(facts, terms, at)),
         *_acceptance(facts, terms, at),
-        *_features(facts, terms, contract),
+        *_features(facts, terms, at),
     ]
     reasons = tuple(sorted((f.reason for f in findings), key=_weight))
     graces = [r.grace_until for r in reasons if r.grace_until is not None and not r.blocks]
@@ -163,8 +163,8 @@ def _acceptance(facts: LicenceFacts, terms: Terms, at: datetime) -> Iterator[Fou
     )  # fmt: skip
 
 
-def _features(facts: LicenceFacts, terms: Terms, contract: ContractFact | None) -> Iterator[Found]:
-    locked = facts.needs - (contract.features if contract else frozenset())
+def _features(facts: LicenceFacts, terms: Terms, at: datetime) -> Iterator[Found]:
+    locked = facts.needs - features_unlocked(facts, at)
     if locked:
         names = ", ".join(sorted(locked))
         yield found(

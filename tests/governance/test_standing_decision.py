@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from governance.licensing.decision import decide_standing
+from governance.licensing.decision import decide_standing, features_unlocked
 from governance.licensing.facts import Bracket, BreachFact, LicenceFacts, NoticeFact
 from governance.licensing.standing import Status
 from governance.licensing.terms import Rule, Terms
@@ -364,3 +364,11 @@ class TestChangesAt:
 
         second = decide_standing(facts, TERMS, first.changes_at)
         assert (second.status, second.changes_at) == (Status.APPROACHING, NOON + 100 * DAY)
+
+
+def test_a_feature_is_unlocked_by_whichever_contract_in_force_covers_it() -> None:
+    smaller = replace(contract(60, features=frozenset({"sso"})), id="c2")
+    facts = sound(needs=frozenset({"sso"}), contracts=(contract(500), smaller))
+
+    assert decide_standing(facts, TERMS, NOON).reasons == ()
+    assert "sso" in features_unlocked(facts, NOON)
