@@ -9,7 +9,7 @@ from django.db.models.signals import post_migrate
 from governance.kernel.actors import SYSTEM
 from governance.kernel.canonical import fingerprint
 from governance.kernel.money import usd
-from governance.kernel.registry import NavigationItem, demo_seeders, navigation
+from governance.kernel.registry import NavigationItem, demo_seeders, key_budgets, navigation
 
 DEMO_DOLLARS = 25
 
@@ -23,6 +23,9 @@ class BillingConfig(AppConfig):
         """Called once per process by Django."""
         post_migrate.connect(keep_first_prices, sender=self)
         demo_seeders.register("billing", seed_demo_credit)
+        from billing.operations.key_budgets import MonthlyKeyBudgets
+
+        key_budgets.register("billing", MonthlyKeyBudgets())
         seen_by = frozenset({"view_billing"})
         for name, label, icon, order in (
             ("billing", "Billing", "wallet", 60),

@@ -100,6 +100,28 @@ class Env(BaseSettings):
         validation_alias="LICET_API_KEY_PEPPER",
         description="keyed digest of API keys; losing it invalidates every key",
     )
+    older_api_key_peppers: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LICET_OLDER_API_KEY_PEPPERS",
+        description="peppers used before, by comma; keys move to the present one as they are used",
+    )
+    rate_limit_key: int = Field(
+        6000,
+        ge=0,
+        validation_alias="LICET_RATE_LIMIT_KEY",
+        description="units a minute of one API key: 1 a call, 10 an image and megapixel; 0: no limit",
+    )
+    rate_limit_organization: int = Field(
+        30000,
+        ge=0,
+        validation_alias="LICET_RATE_LIMIT_ORGANIZATION",
+        description="units a minute of all keys of an organization together; 0: no limit",
+    )
+    leak_scanner_keys: Path | None = Field(
+        None,
+        validation_alias="LICET_LEAK_SCANNER_KEYS",
+        description="JSON file of public keys that may report leaked keys, in GitHub's format",
+    )
     receipt_key: SecretStr = Field(
         SecretStr("development-only"),
         validation_alias="LICET_RECEIPT_KEY",

@@ -39,6 +39,8 @@ class RequestId:
 
 
 def stamped(response: HttpResponseBase, request: HttpRequest) -> HttpResponseBase:
-    """``response`` with the request's id in its headers."""
+    """``response`` with the request's id, and what views left for its headers (rate limits)."""
     response.headers["x-request-id"] = request.request_id  # type: ignore[attr-defined]
+    for name, value in getattr(request, "reply_headers", {}).items():
+        response.headers[name] = value
     return response

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import django_stubs_ext
 
 from governance.env import BASE_DIR, env
+from governance.kernel.secrets import Peppers
 from governance.stack.addresses import living_addresses
 
 django_stubs_ext.monkeypatch()
@@ -181,6 +182,7 @@ REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["governance.api.throttles.RateLimit"],
     "EXCEPTION_HANDLER": "governance.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
@@ -235,7 +237,18 @@ LOGGING = {
 # What Licet exists for: adapters by dotted path, as Django does for e-mail and storage.
 MODEL_FOLDER: str = env.model_folder
 ENGINE_THREADS: int = env.engine_threads
-API_KEY_PEPPER: str = env.api_key_pepper.get_secret_value()
+API_KEY_PEPPERS = Peppers(
+    env.api_key_pepper.get_secret_value(),
+    tuple(
+        pepper.strip()
+        for pepper in env.older_api_key_peppers.get_secret_value().split(",")
+        if pepper.strip()
+    ),
+)
+# Units in RATE_WINDOW_S seconds; 0 is no limit. What a call weighs: governance.api.throttles.
+RATE_LIMIT_KEY: int = env.rate_limit_key
+RATE_LIMIT_ORGANIZATION: int = env.rate_limit_organization
+LEAK_SCANNER_KEYS: Path | None = env.leak_scanner_keys
 RECEIPT_KEY: bytes = env.receipt_key.get_secret_value().encode()
 LICET_HOME: Path = env.home
 # Empty: the in-tree stand-in for Stripe, labelled as such wherever it shows.

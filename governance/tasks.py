@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils.timezone import now
 
 from governance.models import Organization
+from governance.operations.key_uses import collect_key_uses
 from governance.operations.reminders import send_attestation_reminders
 from governance.operations.seat_snapshots import take_seat_snapshots
 from governance.operations.standing import refresh_standings
@@ -33,7 +34,19 @@ def remind_of_attestations() -> int:
     return send_attestation_reminders(at=now())
 
 
+@shared_task(name="governance.collect_key_uses")
+def collect_uses() -> int:
+    """Who used which key since the last time, into the database."""
+    return collect_key_uses(at=now())
+
+
 SCHEDULE = {
+    "governance.collect_key_uses": {
+        "task": "governance.collect_key_uses",
+        "schedule": 10.0,
+        # Late is useless: the next one takes all.
+        "options": {"expires": 10.0},
+    },
     "governance.refresh_standings": {
         "task": "governance.refresh_standings",
         "schedule": 300.0,

@@ -8,6 +8,7 @@ from django.utils.timezone import now
 from governance.kernel.registry import (
     HealthCheck,
     NavigationItem,
+    call_weights,
     health_checks,
     navigation,
     operator_tiles,
@@ -27,6 +28,7 @@ class InferenceConfig(AppConfig):
         """Called once per process by Django."""
         health_checks.register("engine", HealthCheck("engine", probe_engine))
         from billing.operations.resolution import register_evidence, register_job_states
+        from inference.api.weights import image_weight
         from inference.operations.revoking import erase_image, void_release
         from inference.queries.generations import states_of
         from moderation.operations.removals import erasers
@@ -35,6 +37,7 @@ class InferenceConfig(AppConfig):
         register_job_states(states_of)
         register_evidence("gate decision", jobs_without_release)
         revocation_hooks.register("generations", void_release)
+        call_weights.register("images:write", image_weight)
         erasers.register("artifacts", erase_image)
         navigation.register("organization", NavigationItem("Overview", "organization", "home", 10))
         navigation.register(

@@ -50,8 +50,8 @@ FROM generate_series(1, {number_of_organizations}) n;
 INSERT INTO governance_project (id, organization_id, name, created_at)
 SELECT {project}, {org}, 'Default', now() FROM generate_series(1, {number_of_organizations}) n;
 INSERT INTO governance_api_key (id, organization_id, project_id, name, mode, scopes, digest,
-    pepper_version, last_four, created_at, last_used_client)
-SELECT {key}, {org}, {project}, 'bench', 'live', '{{}}', md5(n::text), 1, 'xxxx', now(), ''
+    pepper_mark, allowed_networks, last_four, created_at, last_used_client, revoked_reason)
+SELECT {key}, {org}, {project}, 'bench', 'live', '{{}}', md5(n::text), '', '{{}}', 'xxxx', now(), '', ''
 FROM generate_series(1, {number_of_organizations}) n;
 INSERT INTO billing_ledger_transaction (id, kind, external_reference, organization_id, event_at,
     booked_at, facts)

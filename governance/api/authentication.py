@@ -1,5 +1,7 @@
 """Bearer API keys for Django REST framework."""
 
+from ipaddress import ip_address
+
 from django.http import HttpRequest
 from django.utils.timezone import now
 from rest_framework.authentication import BaseAuthentication
@@ -19,12 +21,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         if scheme.lower() not in {"bearer", "key", "token"}:
             raise InvalidApiKey("Send the key as `Authorization: Bearer <key>`.")
-        caller = authenticate(
-            secret=secret.strip(),
-            at=now(),
-            ip=client_ip(request),
-            client=request.headers.get("User-Agent", ""),
-        )
+        caller = authenticate(secret=secret.strip(), at=now(), ip=client_ip(request))
         return caller, caller
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)
@@ -33,8 +30,11 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def client_ip(request: Request | HttpRequest) -> str | None:
-    """The peer's address. Proxies are resolved by the server (uvicorn --proxy-headers)."""
-    return request.META.get("REMOTE_ADDR") or None
+    """The peer's address, None where it is none. Proxies are resolved by uvicorn --proxy-headers."""
+    try:
+        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:
+        return None
 
 
 def actor_of(request: Request) -> Actor:

@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from governance.api import documents, health
+from governance.api.leaks import Leaks
 from governance.api.licence import LicenceView
 from governance.api.scim.views import scim
 
@@ -10,6 +11,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("v1/organization/licence", LicenceView.as_view(), name="organization-licence"),
+    path("v1/leaks", Leaks.as_view(), name="leaks"),
     path("LICENSE-MODEL", documents.current_document, {"kind": "licence"}, name="licence-text"),
     path("NOTICE", documents.current_document, {"kind": "notice"}, name="notice-text"),
     path("policy", documents.current_document, {"kind": "policy"}, name="policy-text"),

@@ -4,11 +4,13 @@ Governance prints the portal's navigation, the health page and the report withou
 apps that fill them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
+
+from governance.kernel.actors import Actor
 
 T = TypeVar("T")
 
@@ -60,6 +62,27 @@ class Finding:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class KeySpending:
+    """What a key may spend in a period and has spent in it, µUSD."""
+
+    limit: int
+    spent: int
+    period: str
+
+
+class KeyBudgets(Protocol):
+    """How billing tells and sets the budget of an API key."""
+
+    def spending(self, organization_id: UUID, at: datetime) -> dict[UUID, KeySpending]:
+        """The keys that have a budget."""
+
+    def set_limit(
+        self, organization_id: UUID, key_id: UUID, limit: int | None, actor: Actor, at: datetime
+    ) -> None:
+        """The key's limit a month in µUSD; None takes it away."""
+
+
 @dataclass
 class Registry(Generic[T]):
     """An ordered list of registered things, each name at most once."""
@@ -88,3 +111,7 @@ demo_seeders: Registry[Callable[[UUID, datetime], None]] = Registry("demo seeder
 # What happens to queued work when a release is revoked: (release_id, at) gives the number voided.
 # Called inside the transaction of the revocation.
 revocation_hooks: Registry[Callable[[UUID, datetime], int]] = Registry("revocation hook")
+# Units of a call for the rate limit, by the scope that it needs: (body) gives the units.
+call_weights: Registry[Callable[[Mapping[str, Any]], int]] = Registry("call weight")
+# At most one: the app that keeps money.
+key_budgets: Registry[KeyBudgets] = Registry("key budgets")

@@ -9,6 +9,7 @@ import hmac
 import secrets
 import string
 import zlib
+from dataclasses import dataclass
 from typing import Literal
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -50,3 +51,29 @@ def is_well_formed(key: str) -> bool:
 def peppered_digest(key: str, *, pepper: str) -> str:
     """HMAC-SHA256 of the key under the pepper: a stolen table without the pepper is no use."""
     return hmac.new(pepper.encode(), key.encode(), hashlib.sha256).hexdigest()
+
+
+def pepper_mark(pepper: str) -> str:
+    """A short name of a pepper that tells nothing about it: which rows still need the old one."""
+    return hmac.new(pepper.encode(), b"licet pepper", hashlib.sha256).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Peppers:
+    """The pepper in use and the older ones that may still be met, newest first."""
+
+    current: str
+    older: tuple[str, ...] = ()
+
+    def digest(self, key: str) -> str:
+        """The digest under the pepper in use."""
+        return peppered_digest(key, pepper=self.current)
+
+    def digests(self, key: str) -> list[str]:
+        """The digests by which a row of this key may be found; the first is the one to keep."""
+        return [peppered_digest(key, pepper=pepper) for pepper in (self.current, *self.older)]
+
+    @property
+    def mark(self) -> str:
+        """The mark of the pepper in use."""
+        return pepper_mark(self.current)

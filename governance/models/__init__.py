@@ -1,7 +1,7 @@
 """The tenant and what governs it."""
 
 from governance.models.acceptances import Acceptance
-from governance.models.api_keys import ApiKey
+from governance.models.api_keys import ApiKey, KeyUse, RetiringSecret
 from governance.models.attestations import Attestation, AttestationReminder
 from governance.models.audit import AuditEntry
 from governance.models.contracts import (
@@ -42,6 +42,7 @@ __all__ = [
     "EnterpriseContract",
     "IdentityProvider",
     "Invitation",
+    "KeyUse",
     "KillSwitch",
     "LoginLink",
     "Membership",
@@ -51,6 +52,7 @@ __all__ = [
     "Project",
     "ReleaseFile",
     "ReleaseStatus",
+    "RetiringSecret",
     "Role",
     "Seat",
     "SeatPool",

@@ -174,7 +174,7 @@ def demo_key(organization: Organization, owner: User, *, at: datetime) -> str:
 
 def _works(secret: str, organization: Organization, at: datetime) -> bool:
     try:
-        caller = authenticate(secret=secret, at=at, ip=None, client="seed_demo")
+        caller = authenticate(secret=secret, at=at, ip=None)
     except InvalidApiKey:
         return False
     return ApiKey.objects.filter(id=caller.key_id, organization=organization).exists()

@@ -32,7 +32,7 @@ class TestNewKey:
         page = reader.post(f"{home}keys/new/", form)
         secret = page.context["made"].secret
 
-        caller = authenticate(secret=secret, at=now(), ip=None, client="test")
+        caller = authenticate(secret=secret, at=now(), ip=None)
 
         assert page.status_code == 201
         assert secret in page.content.decode()

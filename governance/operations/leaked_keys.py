@@ -1,0 +1,87 @@
+"""Leaked keys: whoever finds one in public reports it; it is revoked, its people are told."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.db.models import Q
+
+from governance.kernel.actors import Actor
+from governance.kernel.secrets import is_well_formed
+from governance.models import ApiKey, Membership, RetiringSecret, Role
+from governance.operations.api_keys import record, revoke_api_key
+
+REASON = "leaked"
+
+
+@dataclass(frozen=True)
+class FoundSecret:
+    """A secret as a scanner found it, and where."""
+
+    secret: str
+    url: str = ""
+    source: str = ""
+
+
+@transaction.atomic
+def report_leaked_secret(*, found: FoundSecret, actor: Actor, at: datetime) -> bool:
+    """Revoke the key of a leaked secret; whether it was one of ours.
+
+    Of a secret that a rotation replaced only that secret ends, for the present one has not leaked.
+    Reported again, nothing more happens. Owners, admins and the key's maker get a mail after the commit.
+    """
+    if not is_well_formed(found.secret):
+        return False
+    digests = settings.API_KEY_PEPPERS.digests(found.secret)
+    key = ApiKey.objects.filter(digest__in=digests).first()
+    if key is not None:
+        if key.revoked_at is None:
+            revoke_api_key(
+                key_id=key.id,
+                organization_id=key.organization_id,
+                actor=actor,
+                at=at,
+                reason=REASON,
+            )
+            _tell(key, found, actor, "It is revoked: everything that used it answers 401 now.")
+        return True
+    old = RetiringSecret.objects.select_for_update().filter(digest__in=digests).first()
+    if old is not None and old.retires_at > at:
+        old.retires_at = at
+        old.save(update_fields=["retires_at"])
+        _tell(
+            old.key,
+            found,
+            actor,
+            "It had been rotated; the old secret ends now instead of after its grace. The new one works on.",
+        )
+    return old is not None
+
+
+def _tell(key: ApiKey, found: FoundSecret, actor: Actor, consequence: str) -> None:
+    record(key, "api_key.leaked", actor, url=found.url[:500], source=found.source[:100])
+    readers = Membership.objects.filter(
+        Q(role__in=(Role.OWNER, Role.ADMIN)) | Q(user=key.created_by),
+        organization_id=key.organization_id,
+        deactivated_at=None,
+    )
+    addresses = sorted(set(readers.values_list("user__email", flat=True)))
+    subject = f"{key.organization.name}: the API key “{key.name}” was found in public"
+    where = found.url or found.source or "a public place"
+    body = (
+        f"{actor.label or 'A secret scanner'} found the API key “{key.name}” ({key.prefix}) at {where}.\n\n"
+        f"{consequence}\n\nMake a new key, put it where the old one was, and look at the audit log for what "
+        f"was done with it: {settings.PUBLIC_URL}/o/{key.organization.slug}/keys/{key.id}/\n"
+    )
+    # One mail each: nobody learns who else was told.
+    transaction.on_commit(
+        lambda: (
+            [
+                send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, [address])
+                for address in addresses
+            ]
+            and None
+        )
+    )
