@@ -1,6 +1,7 @@
 """API keys: made here, shown once, revoked with its consequence said before."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,27 @@ from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from governance.kernel.errors import NotFound
+from governance.kernel.errors import InvalidRequest, NotFound
+from governance.kernel.money import MICRODOLLARS_PER_USD
+from governance.kernel.registry import KeySpending, key_budgets
 from governance.models import ApiKey, Organization, Project
-from governance.operations.api_keys import ALL_SCOPES, create_api_key, revoke_api_key
+from governance.operations.api_keys import (
+    ALL_SCOPES,
+    create_api_key,
+    network_list,
+    revoke_api_key,
+)
 from governance.portal.access import actor_of_person, organization_page, permissions_on
 from governance.portal.code import FIRST_PROMPT, base_url, curl_of, python_of
-from governance.queries.api_keys import key_of, key_state, keys_of, projects_of
+from governance.portal.step_up import step_up
+from governance.queries.api_keys import (
+    calls_by_key,
+    key_of,
+    key_state,
+    keys_of,
+    projects_of,
+    users_of_key,
+)
 from governance.queries.permissions import Permission
 from governance.queries.releases import default_release_slug
 
@@ -34,6 +50,7 @@ STATE_CHIPS = {
     "active": ("good", "check", "Active"),
     "expired": ("warn", "clock", "Expired"),
     "revoked": ("", "stop", "Revoked"),
+    "leaked": ("bad", "warning", "Leaked, revoked"),
 }
 
 
@@ -56,6 +73,20 @@ class KeyForm(forms.Form):
     days = forms.TypedChoiceField(
         label="Expires after", coerce=int, choices=LIFETIMES, initial=USUAL_DAYS
     )
+    networks = forms.CharField(
+        label="Only from these networks",
+        required=False,
+        help_text="One a line: 203.0.113.0/24 or a single address. Empty: from anywhere.",
+        widget=forms.Textarea(attrs={"class": "input mono", "rows": 2}),
+    )
+    budget = forms.DecimalField(
+        label="At most a month, USD",
+        required=False,
+        min_value=0,
+        max_value=Decimal(1_000_000_000),
+        decimal_places=6,
+        widget=forms.NumberInput(attrs={"class": "input", "step": "0.01"}),
+    )
     scopes = forms.MultipleChoiceField(
         label="What it may do",
         choices=list(SCOPES.items()),
@@ -69,12 +100,28 @@ class KeyForm(forms.Form):
         projects.queryset = organization.projects.order_by("created_at")
         projects.initial = next(iter(projects_of(organization.id)), None)
 
+    def clean_networks(self) -> list[str]:
+        """Networks, each once."""
+        return networks_of(self.cleaned_data["networks"])
+
+
+def networks_of(text: str) -> list[str]:
+    """The networks of a pasted list. Raises ValidationError."""
+    try:
+        return network_list(text.replace(",", "\n").split())
+    except InvalidRequest as error:
+        raise forms.ValidationError(error.detail) from error
+
 
 @organization_page()
 def keys(request: HttpRequest, organization: Organization) -> HttpResponse:
-    """Every key with its last use; the way to a new one."""
+    """Every key with its budget and last use; the way to a new one."""
     at = now()
-    rows = [key_row(key, at) for key in keys_of(organization.id)]
+    calls, budgets = calls_by_key(organization.id, at=at), budgets_by_key(organization, at)
+    rows = [
+        {**key_row(key, at), "calls": calls.get(key.id, 0), "budget": budgets.get(key.id)}
+        for key in keys_of(organization.id)
+    ]
     return render(
         request,
         "governance/keys.html",
@@ -85,7 +132,8 @@ def keys(request: HttpRequest, organization: Organization) -> HttpResponse:
 def key_row(key: ApiKey, at: datetime) -> dict[str, Any]:
     """A key as a row of the list."""
     state = key_state(key, at=at)
-    return {"key": key, "state": state, "chip": STATE_CHIPS[state], "all_scopes": is_full(key)}
+    chip = STATE_CHIPS["leaked" if key.revoked_reason == "leaked" else state]
+    return {"key": key, "state": state, "chip": chip, "all_scopes": is_full(key)}
 
 
 def is_full(key: ApiKey) -> bool:
@@ -93,7 +141,16 @@ def is_full(key: ApiKey) -> bool:
     return set(key.scopes) >= set(ALL_SCOPES)
 
 
+def budgets_by_key(organization: Organization, at: datetime) -> dict[UUID, KeySpending]:
+    """What each key with a budget may spend and has spent; empty where nothing keeps money."""
+    found: dict[UUID, KeySpending] = {}
+    for source in key_budgets.all():
+        found |= source.spending(organization.id, at)
+    return found
+
+
 @organization_page(Permission.MANAGE_KEYS)
+@step_up
 @never_cache
 @require_http_methods(["GET", "POST"])
 def new_key(request: HttpRequest, organization: Organization) -> HttpResponse:
@@ -107,13 +164,39 @@ def new_key(request: HttpRequest, organization: Organization) -> HttpResponse:
             mode=chosen["mode"],
             scopes=tuple(chosen["scopes"]),
             expires_at=at + timedelta(days=chosen["days"]) if chosen["days"] else None,
+            allowed_networks=chosen["networks"],
             created_by_id=request.user.pk,
             actor=actor_of_person(request),
             at=at,
         )
-        context = {"made": made, "code": code_with(made.secret), "base_url": base_url()}
-        return render(request, "governance/key_made.html", context, status=201)
+        if chosen["budget"] is not None:
+            set_key_budget(request, made.key, chosen["budget"], at)
+        return shown_once(request, made.key, made.secret)
     return render(request, "governance/key_new.html", {"form": form})
+
+
+def set_key_budget(
+    request: HttpRequest, key: ApiKey, dollars: Decimal | None, at: datetime
+) -> None:
+    """The key's limit a month, by whoever keeps money here."""
+    limit = None if dollars is None else int(dollars * MICRODOLLARS_PER_USD)
+    for keeper in key_budgets.all():
+        keeper.set_limit(key.organization_id, key.id, limit, actor_of_person(request), at)
+
+
+def shown_once(
+    request: HttpRequest, key: ApiKey, secret: str, grace: timedelta | None = None
+) -> HttpResponse:
+    """The page with the secret; the browser is told to forget it."""
+    context = {
+        "key": key,
+        "secret": secret,
+        "code": code_with(secret),
+        "base_url": base_url(),
+        "old_works_until": now() + grace if grace else None,
+        "is_rotation": grace is not None,
+    }
+    return render(request, "governance/key_made.html", context, status=201)
 
 
 def code_with(secret: str) -> dict[str, str]:
@@ -124,16 +207,22 @@ def code_with(secret: str) -> dict[str, str]:
     }
 
 
+def own_key(organization: Organization, key_id: UUID) -> ApiKey:
+    """The key of this organization. Raises Http404."""
+    try:
+        return key_of(organization.id, key_id)
+    except NotFound as error:
+        raise Http404(error.detail) from error
+
+
 @organization_page(Permission.MANAGE_KEYS)
 @require_http_methods(["GET", "POST"])
 def revoke_key(request: HttpRequest, organization: Organization, key_id: UUID) -> HttpResponse:
     """Say who would stop working; then revoke. It cannot be undone."""
-    try:
-        key = key_of(organization.id, key_id)
-    except NotFound as error:
-        raise Http404(error.detail) from error
+    key = own_key(organization, key_id)
     if request.method == "GET":
-        return render(request, "governance/key_revoke.html", {"key": key})
+        users = users_of_key(key.id, at=now())
+        return render(request, "governance/key_revoke.html", {"key": key, "users": users})
     revoke_api_key(
         key_id=key.id, organization_id=organization.id, actor=actor_of_person(request), at=now()
     )

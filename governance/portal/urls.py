@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.portal import audit, keys, search, styleguide, views
+from governance.portal import audit, key_detail, keys, search, step_up, styleguide, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -16,7 +16,16 @@ urlpatterns = [
     path("o/<slug:slug>/audit.csv", audit.of_organization_csv, name="audit-csv"),
     path("o/<slug:slug>/keys/", keys.keys, name="keys"),
     path("o/<slug:slug>/keys/new/", keys.new_key, name="key-new"),
+    path("o/<slug:slug>/keys/<uuid:key_id>/", key_detail.key_detail, name="key"),
+    path("o/<slug:slug>/keys/<uuid:key_id>/limits/", key_detail.limit_key, name="key-limits"),
+    path("o/<slug:slug>/keys/<uuid:key_id>/rotate/", key_detail.rotate_key, name="key-rotate"),
+    path(
+        "o/<slug:slug>/keys/<uuid:key_id>/end-grace/",
+        key_detail.stop_old_secrets,
+        name="key-end-grace",
+    ),
     path("o/<slug:slug>/keys/<uuid:key_id>/revoke/", keys.revoke_key, name="key-revoke"),
+    path("confirm/", step_up.send_confirmation, name="confirm-by-mail"),
     path("search/", search.search, name="search"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]

@@ -1,12 +1,22 @@
 """API keys, the audit log and the search, through the pages."""
 
+import re
+from datetime import timedelta
+
 import pytest
+from django.core import mail
 from django.test import Client
 from django.utils.timezone import now
 
 from governance.kernel.actors import SYSTEM
 from governance.models import ApiKey, AuditEntry, Organization, Role, User
-from governance.operations.api_keys import CreatedKey, authenticate
+from governance.operations.api_keys import (
+    CreatedKey,
+    InvalidApiKey,
+    authenticate,
+    create_api_key,
+)
+from governance.operations.key_uses import collect_key_uses
 from governance.operations.organizations import add_member
 from tests.factories import NOON
 
@@ -30,7 +40,7 @@ class TestNewKey:
         self, reader: Client, home: str, form: dict[str, object]
     ) -> None:
         page = reader.post(f"{home}keys/new/", form)
-        secret = page.context["made"].secret
+        secret = page.context["secret"]
 
         caller = authenticate(secret=secret, at=now(), ip=None)
 
@@ -73,6 +83,133 @@ class TestNewKey:
 
         assert browser.get(f"{home}keys/new/").status_code == 404
         assert browser.get(f"{home}keys/").status_code == 200
+
+    def test_gets_its_networks_and_its_budget(
+        self, reader: Client, home: str, form: dict[str, object]
+    ) -> None:
+        limits = {"networks": "203.0.113.0/24\n2001:db8::1", "budget": "12.5"}
+        reader.post(f"{home}keys/new/", {**form, **limits})
+
+        page = reader.get(f"{home}keys/").content.decode()
+
+        assert ApiKey.objects.get().allowed_networks == ["203.0.113.0/24", "2001:db8::1/128"]
+        assert "$0.00 of $12.50" in page
+
+    def test_with_a_network_that_is_none_is_not_made(
+        self, reader: Client, home: str, form: dict[str, object]
+    ) -> None:
+        answer = reader.post(f"{home}keys/new/", {**form, "networks": "the office"})
+
+        assert b"is no network" in answer.content
+        assert not ApiKey.objects.exists()
+
+
+class TestOneKey:
+    def test_shows_what_would_break(self, reader: Client, home: str, api_key: CreatedKey) -> None:
+        headers = {"Authorization": f"Bearer {api_key.secret}", "User-Agent": "n8n/1.2"}
+        Client().get("/v1/models", headers=headers)
+        collect_key_uses(at=now())
+
+        page = reader.get(f"{home}keys/{api_key.key.id}/").content.decode()
+
+        assert "n8n/1.2" in page
+        assert "1 call by 1 client from 1 address" in page
+
+    def test_is_rotated_with_a_grace_and_the_old_secret_can_be_stopped(
+        self, reader: Client, home: str, api_key: CreatedKey
+    ) -> None:
+        place = f"{home}keys/{api_key.key.id}/"
+        made = reader.post(f"{place}rotate/", {"hours": "24"})
+        both = [made.context["secret"], api_key.secret]
+        callers = {authenticate(secret=one, at=now(), ip=None).key_id for one in both}
+        during = reader.get(place).content.decode()
+
+        reader.post(f"{place}end-grace/")
+
+        assert callers == {api_key.key.id}
+        assert f"…{api_key.secret[-4:]}" in during
+        with pytest.raises(InvalidApiKey):
+            authenticate(secret=api_key.secret, at=now(), ip=None)
+
+    def test_gets_limits_and_loses_them(
+        self, reader: Client, home: str, api_key: CreatedKey
+    ) -> None:
+        place = f"{home}keys/{api_key.key.id}/"
+        reader.post(f"{place}limits/", {"networks": "10.0.0.0/8", "budget": "3"})
+        limited = reader.get(place).content.decode()
+        reader.post(f"{place}limits/", {"networks": "", "budget": ""})
+        free = reader.get(place).content.decode()
+
+        assert "$0.00 <small>of $3.00 this month" in limited
+        assert ("10.0.0.0/8" in limited, "10.0.0.0/8" in free) == (True, False)
+        assert "No limit of its own" in free
+
+    def test_of_another_tenant_is_not_found(
+        self, reader: Client, home: str, stranger: User
+    ) -> None:
+        project = stranger.memberships.get().organization.projects.get()
+        theirs = create_api_key(project=project, name="Theirs", actor=SYSTEM, at=NOON).key
+
+        found = {
+            reader.get(f"{home}keys/{theirs.id}/").status_code,
+            reader.post(f"{home}keys/{theirs.id}/rotate/", {"hours": "0"}).status_code,
+            reader.post(f"{home}keys/{theirs.id}/limits/", {}).status_code,
+            reader.post(f"{home}keys/{theirs.id}/revoke/").status_code,
+            reader.post(f"{home}keys/{theirs.id}/end-grace/").status_code,
+        }
+
+        assert found == {404}
+
+
+class TestStepUp:
+    def test_a_person_with_a_password_is_asked_for_it(
+        self, reader: Client, owner: User, home: str, form: dict[str, object]
+    ) -> None:
+        owner.set_password("a long enough password")
+        owner.save()
+        reader.force_login(owner)
+        asked = reader.post(f"{home}keys/new/", form)
+        nothing_yet = ApiKey.objects.exists()
+
+        page = reader.post(asked.headers["Location"], {"password": "a long enough password"})
+
+        # The form that was sent before is carried out now.
+        assert asked.status_code == 302
+        assert "reauthenticate" in asked.headers["Location"]
+        assert not nothing_yet
+        assert page.status_code == 201
+        assert ApiKey.objects.get().name == "Website"
+
+    def test_a_person_of_login_links_is_sent_a_fresh_one(
+        self, reader: Client, owner: User, home: str
+    ) -> None:
+        User.objects.filter(id=owner.id).update(last_login=now() - timedelta(hours=1))
+        page = reader.get(f"{home}keys/new/")
+
+        reader.post("/confirm/", {"next": f"{home}keys/new/"})
+        link = re.search(r"/login/\S+", mail.outbox[0].body)
+        assert link is not None
+        back = reader.post(link.group())
+
+        assert page.status_code == 403
+        assert b"Is it still you?" in page.content
+        assert mail.outbox[0].to == [owner.email]
+        assert back.headers["Location"] == f"{home}keys/new/"
+        assert reader.get(f"{home}keys/new/").status_code == 200
+
+    def test_the_link_leads_nowhere_outside(self, reader: Client) -> None:
+        reader.post("/confirm/", {"next": "https://evil.example/"})
+
+        assert "evil" not in mail.outbox[0].body
+
+    def test_revoking_asks_nothing(
+        self, reader: Client, owner: User, home: str, api_key: CreatedKey
+    ) -> None:
+        User.objects.filter(id=owner.id).update(last_login=now() - timedelta(hours=1))
+
+        reader.post(f"{home}keys/{api_key.key.id}/revoke/")
+
+        assert ApiKey.objects.get().revoked_at is not None
 
 
 class TestRevoking:

@@ -1,0 +1,68 @@
+"""Asking again who is there before something that opens doors: new secrets and what limits them.
+
+Who has a password or a second factor proves it again (allauth). Who comes by login link alone opens a
+fresh one: the mailbox is their factor. Revoking asks nothing: a stop must be quick.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.mail import send_mail
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.timezone import now
+from django.views.decorators.http import require_POST
+
+from governance.models import Organization, User
+from governance.operations.login_links import create_login_link
+
+View = Callable[..., HttpResponseBase]
+FRESH = timedelta(minutes=15)
+
+
+def step_up(view: View) -> View:
+    """``view(request, organization, ...)`` only for who has just proved who they are."""
+    by_factor = reauthentication_required(view)
+
+    @wraps(view)
+    def asked_again(
+        request: HttpRequest, organization: Organization, **kwargs: Any
+    ) -> HttpResponseBase:
+        user: User = request.user  # type: ignore[assignment]
+        came = user.last_login
+        if not get_reauthentication_flows(user) and (came is None or now() - came > FRESH):
+            context = {"next": request.get_full_path()}
+            return render(request, "governance/confirm_by_mail.html", context, status=403)
+        answer: HttpResponseBase = by_factor(request, organization, **kwargs)
+        return answer
+
+    return asked_again
+
+
+@login_required
+@require_POST
+def send_confirmation(request: HttpRequest) -> HttpResponse:
+    """Mail the reader a login link that leads back to where they were asked."""
+    user: User = request.user  # type: ignore[assignment]
+    onward = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(onward, allowed_hosts={request.get_host()}):
+        onward = "/"
+    token = create_login_link(user=user, at=now())
+    address = f"{settings.PUBLIC_URL}/login/{token}/?{urlencode({'next': onward})}"
+    send_mail(
+        "Confirm that it is you",
+        f"Open this link to go on where you were asked. It works once:\n\n{address}\n\n"
+        "If you did not ask for it, somebody uses your session: sign out everywhere.\n",
+        settings.DEFAULT_FROM_EMAIL,
+        [user.email],
+    )
+    messages.success(request, f"A link is on its way to {user.email}. Open it in this browser.")
+    return redirect(onward)
