@@ -39,6 +39,10 @@ class GovernanceConfig(AppConfig):
             "operator-audit",
             NavigationItem("Audit log", "operator-audit", "list", 90, per_organization=False),
         )
+        if settings.DEVELOPMENT_INBOX:
+            navigation.register(
+                "inbox", NavigationItem("Inbox", "inbox", "mail", 95, per_organization=False)
+            )
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
         post_migrate.connect(keep_first_terms, sender=self)

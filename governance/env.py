@@ -130,6 +130,35 @@ class Env(BaseSettings):
     log_level: str = Field(
         "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
     )
+    smtp_host: str = Field(
+        "",
+        validation_alias="LICET_SMTP_HOST",
+        description="mail server; empty: letters are kept in LICET_HOME/mail and the inbox page",
+    )
+    smtp_port: int = Field(
+        587, validation_alias="LICET_SMTP_PORT", description="port of the mail server"
+    )
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        validation_alias="LICET_SMTP_SECURITY",
+        description="starttls, tls or none, to the mail server",
+    )
+    smtp_user: str = Field(
+        "", validation_alias="LICET_SMTP_USER", description="name at the mail server"
+    )
+    smtp_password: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LICET_SMTP_PASSWORD",
+        description="password at the mail server",
+    )
+    mail_from: str = Field(
+        "licet@localhost", validation_alias="LICET_MAIL_FROM", description="sender of all e-mail"
+    )
+    mail_kept_days: int = Field(
+        30,
+        validation_alias="LICET_MAIL_KEPT_DAYS",
+        description="days until delivered letters are deleted",
+    )
     stripe_secret_key: SecretStr = Field(
         SecretStr(""),
         validation_alias="STRIPE_SECRET_KEY",

@@ -222,9 +222,19 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.smtp_host else 'filebased'}.EmailBackend"
 EMAIL_FILE_PATH = env.home / "mail"
-DEFAULT_FROM_EMAIL = "licet@localhost"
+EMAIL_HOST = env.smtp_host
+EMAIL_PORT = env.smtp_port
+EMAIL_HOST_USER = env.smtp_user
+EMAIL_HOST_PASSWORD = env.smtp_password.get_secret_value()
+EMAIL_USE_TLS = env.smtp_security == "starttls"
+EMAIL_USE_SSL = env.smtp_security == "tls"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.mail_from
+MAIL_KEPT_DAYS: int = env.mail_kept_days
+# Shows every letter in the portal; a link that signs somebody in is among them.
+DEVELOPMENT_INBOX: bool = env.environment == "development"
 
 LOGGING = {
     "version": 1,

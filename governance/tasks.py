@@ -5,6 +5,7 @@ from django.utils.timezone import now
 
 from governance.models import Organization
 from governance.operations.key_uses import collect_key_uses
+from governance.operations.mail import clear_old_mail, deliver_due_mail
 from governance.operations.reminders import send_attestation_reminders
 from governance.operations.seat_snapshots import take_seat_snapshots
 from governance.operations.standing import refresh_standings
@@ -40,6 +41,18 @@ def collect_uses() -> int:
     return collect_key_uses(at=now())
 
 
+@shared_task(name="governance.deliver_mail")
+def deliver_mail() -> int:
+    """Send what the outbox holds. Returns how many letters were accepted."""
+    return deliver_due_mail(at=now())
+
+
+@shared_task(name="governance.clear_mail")
+def clear_mail() -> int:
+    """Delete old letters. Returns how many."""
+    return clear_old_mail(at=now())
+
+
 SCHEDULE = {
     "governance.collect_key_uses": {
         "task": "governance.collect_key_uses",
@@ -47,6 +60,13 @@ SCHEDULE = {
         # Late is useless: the next one takes all.
         "options": {"expires": 10.0},
     },
+    "governance.deliver_mail": {
+        "task": "governance.deliver_mail",
+        # People wait for these letters with the page open.
+        "schedule": 3.0,
+        "options": {"expires": 3.0},
+    },
+    "governance.clear_mail": {"task": "governance.clear_mail", "schedule": 3600.0},
     "governance.refresh_standings": {
         "task": "governance.refresh_standings",
         "schedule": 300.0,

@@ -12,6 +12,7 @@ from governance.models.contracts import (
     TerminationNotice,
 )
 from governance.models.directory import DirectoryResource, DirectoryToken, IdentityProvider
+from governance.models.mail import OutgoingMail
 from governance.models.organizations import ControlGroup, Membership, Organization, Project, Role
 from governance.models.people import LoginLink, User
 from governance.models.releases import (
@@ -49,6 +50,7 @@ __all__ = [
     "ModelRelease",
     "Organization",
     "OrganizationStanding",
+    "OutgoingMail",
     "Project",
     "ReleaseFile",
     "ReleaseStatus",

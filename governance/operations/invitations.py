@@ -13,6 +13,8 @@ from governance.kernel.errors import DomainError, InvalidRequest, NotFound
 from governance.models import Invitation, Membership, Organization, Role, User
 from governance.operations import audit
 from governance.operations.acceptances import accept_terms
+from governance.operations.invitation_letters import invitation_letter
+from governance.operations.mail import post_letter
 from governance.operations.organizations import add_member
 from governance.operations.seats import SeatLimitReached, lock_pool
 from governance.queries.facts import pool_id_of
@@ -43,6 +45,8 @@ def invite_member(
 ) -> MadeInvitation:
     """Invite somebody by e-mail. Invited again, the open invitation gets a new link and role.
 
+    The letter with the link goes into the outbox of this transaction.
+
     Raises InvalidRequest where the person is a member already.
     """
     address = User.objects.normalize_email(email.strip()).lower()
@@ -65,6 +69,12 @@ def invite_member(
         },
     )
     _record("member.invited", invitation, actor, {"role": role})
+    post_letter(
+        invitation_letter(invitation, token),
+        to=[address],
+        at=at,
+        organization_id=organization_id,
+    )
     return MadeInvitation(invitation, token)
 
 

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Q
 
 from governance.kernel.actors import Actor
 from governance.kernel.secrets import is_well_formed
+from governance.kernel.letters import Letter
 from governance.models import ApiKey, Membership, RetiringSecret, Role
 from governance.operations.api_keys import record, revoke_api_key
+from governance.operations.mail import post_letter
 
 REASON = "leaked"
 
@@ -30,7 +31,7 @@ def report_leaked_secret(*, found: FoundSecret, actor: Actor, at: datetime) -> b
     """Revoke the key of a leaked secret; whether it was one of ours.
 
     Of a secret that a rotation replaced only that secret ends, for the present one has not leaked.
-    Reported again, nothing more happens. Owners, admins and the key's maker get a mail after the commit.
+    Reported again, nothing more happens. Owners, admins and the key's maker get a letter.
     """
     if not is_well_formed(found.secret):
         return False
@@ -45,7 +46,7 @@ def report_leaked_secret(*, found: FoundSecret, actor: Actor, at: datetime) -> b
                 at=at,
                 reason=REASON,
             )
-            _tell(key, found, actor, "It is revoked: everything that used it answers 401 now.")
+            _tell(key, found, actor, "It is revoked: everything that used it answers 401 now.", at)
         return True
     old = RetiringSecret.objects.select_for_update().filter(digest__in=digests).first()
     if old is not None and old.retires_at > at:
@@ -56,11 +57,12 @@ def report_leaked_secret(*, found: FoundSecret, actor: Actor, at: datetime) -> b
             found,
             actor,
             "It had been rotated; the old secret ends now instead of after its grace. The new one works on.",
+            at,
         )
     return old is not None
 
 
-def _tell(key: ApiKey, found: FoundSecret, actor: Actor, consequence: str) -> None:
+def _tell(key: ApiKey, found: FoundSecret, actor: Actor, consequence: str, at: datetime) -> None:
     record(key, "api_key.leaked", actor, url=found.url[:500], source=found.source[:100])
     readers = Membership.objects.filter(
         Q(role__in=(Role.OWNER, Role.ADMIN)) | Q(user=key.created_by),
@@ -68,20 +70,30 @@ def _tell(key: ApiKey, found: FoundSecret, actor: Actor, consequence: str) -> No
         deactivated_at=None,
     )
     addresses = sorted(set(readers.values_list("user__email", flat=True)))
-    subject = f"{key.organization.name}: the API key “{key.name}” was found in public"
-    where = found.url or found.source or "a public place"
-    body = (
-        f"{actor.label or 'A secret scanner'} found the API key “{key.name}” ({key.prefix}) at {where}.\n\n"
-        f"{consequence}\n\nMake a new key, put it where the old one was, and look at the audit log for what "
-        f"was done with it: {settings.PUBLIC_URL}/o/{key.organization.slug}/keys/{key.id}/\n"
+    # One letter each: nobody learns who else was told.
+    post_letter(
+        _letter(key, found, actor, consequence),
+        to=addresses,
+        at=at,
+        organization_id=key.organization_id,
     )
-    # One mail each: nobody learns who else was told.
-    transaction.on_commit(
-        lambda: (
-            [
-                send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, [address])
-                for address in addresses
-            ]
-            and None
-        )
+
+
+def _letter(key: ApiKey, found: FoundSecret, actor: Actor, consequence: str) -> Letter:
+    return Letter(
+        kind="api_key_leaked",
+        subject=f"{key.organization.name}: the API key “{key.name}” was found in public",
+        heading=f"The API key “{key.name}” was found in public",
+        paragraphs=(
+            consequence,
+            "Make a new key, put it where the old one was, and look at the audit log for what was done "
+            "with it.",
+        ),
+        facts=(
+            ("Key", f"{key.prefix}…"),
+            ("Found at", found.url or found.source or "a public place"),
+            ("Reported by", actor.label or "a secret scanner"),
+        ),
+        action=("Open the key", f"{settings.PUBLIC_URL}/o/{key.organization.slug}/keys/{key.id}/"),
+        tone="bad",
     )

@@ -14,15 +14,16 @@ from allauth.account.internal.flows.reauthentication import get_reauthentication
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.mail import send_mail
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST
 
+from governance.kernel.letters import Letter
 from governance.models import Organization, User
 from governance.operations.login_links import create_login_link
+from governance.operations.mail import post_letter
 
 View = Callable[..., HttpResponseBase]
 FRESH = timedelta(minutes=15)
@@ -57,12 +58,18 @@ def send_confirmation(request: HttpRequest) -> HttpResponse:
         onward = "/"
     token = create_login_link(user=user, at=now())
     address = f"{settings.PUBLIC_URL}/login/{token}/?{urlencode({'next': onward})}"
-    send_mail(
-        "Confirm that it is you",
-        f"Open this link to go on where you were asked. It works once:\n\n{address}\n\n"
-        "If you did not ask for it, somebody uses your session: sign out everywhere.\n",
-        settings.DEFAULT_FROM_EMAIL,
-        [user.email],
+    post_letter(
+        Letter(
+            kind="confirmation",
+            subject="Confirm that it is you",
+            heading="Confirm that it is you",
+            paragraphs=("Open this link in the same browser to go on where you were asked.",),
+            action=("Go on", address),
+            small_print="It works once. If you did not ask for it, somebody uses your session: sign out "
+            "everywhere.",
+        ),
+        to=[user.email],
+        at=now(),
     )
     messages.success(request, f"A link is on its way to {user.email}. Open it in this browser.")
     return redirect(onward)

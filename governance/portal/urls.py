@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.portal import audit, key_detail, keys, search, step_up, styleguide, views
+from governance.portal import audit, inbox, key_detail, keys, search, step_up, styleguide, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -26,6 +26,9 @@ urlpatterns = [
     ),
     path("o/<slug:slug>/keys/<uuid:key_id>/revoke/", keys.revoke_key, name="key-revoke"),
     path("confirm/", step_up.send_confirmation, name="confirm-by-mail"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/<uuid:mail_id>/", inbox.inbox, name="inbox-letter"),
+    path("inbox/<uuid:mail_id>/body/", inbox.letter_body, name="inbox-body"),
     path("search/", search.search, name="search"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]

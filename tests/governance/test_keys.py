@@ -19,7 +19,7 @@ from django.utils.timezone import now
 from governance.kernel.actors import SYSTEM
 from governance.kernel.errors import InvalidRequest
 from governance.kernel.secrets import Peppers, is_well_formed
-from governance.models import ApiKey, AuditEntry, Organization, Project, User
+from governance.models import ApiKey, AuditEntry, Organization, OutgoingMail, Project, User
 from governance.operations.api_keys import (
     AddressNotAllowed,
     CreatedKey,
@@ -31,6 +31,7 @@ from governance.operations.api_keys import (
 )
 from governance.operations.key_rotation import KeyNotRotatable, end_grace, rotate_api_key
 from governance.operations.key_uses import collect_key_uses
+from governance.operations.mail import deliver_due_mail
 from governance.queries.api_keys import secrets_in_grace, users_of_key
 from tests.factories import NOON
 
@@ -306,6 +307,7 @@ class TestLeaks:
         key = ApiKey.objects.get(id=api_key.key.id)
         assert answer.json()[0]["label"] == "true_positive"
         assert (key.revoked_at is not None, key.revoked_reason) == (True, "leaked")
+        deliver_due_mail(at=now())
         assert [sent.to for sent in mail.outbox] == [[owner.email]]
         assert api_key.secret not in mail.outbox[0].body
         entry = AuditEntry.objects.get(act="api_key.leaked")
@@ -323,7 +325,7 @@ class TestLeaks:
             answers = [scanner(self.found(api_key.secret)).json()[0]["label"] for _ in range(2)]
 
         assert answers == ["true_positive"] * 2
-        assert len(mail.outbox) == 1
+        assert OutgoingMail.objects.count() == 1
 
     def test_of_an_unknown_secret_are_false(
         self, scanner: Callable[..., Any], api_key: CreatedKey

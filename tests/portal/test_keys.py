@@ -17,6 +17,7 @@ from governance.operations.api_keys import (
     create_api_key,
 )
 from governance.operations.key_uses import collect_key_uses
+from governance.operations.mail import deliver_due_mail
 from governance.operations.organizations import add_member
 from tests.factories import NOON
 
@@ -187,6 +188,7 @@ class TestStepUp:
         page = reader.get(f"{home}keys/new/")
 
         reader.post("/confirm/", {"next": f"{home}keys/new/"})
+        deliver_due_mail(at=now())
         link = re.search(r"/login/\S+", mail.outbox[0].body)
         assert link is not None
         back = reader.post(link.group())
@@ -200,6 +202,7 @@ class TestStepUp:
     def test_the_link_leads_nowhere_outside(self, reader: Client) -> None:
         reader.post("/confirm/", {"next": "https://evil.example/"})
 
+        deliver_due_mail(at=now())
         assert "evil" not in mail.outbox[0].body
 
     def test_revoking_asks_nothing(

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.timezone import now
@@ -11,7 +9,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from governance.kernel.errors import DomainError
 from governance.models import Organization, Role
-from governance.operations.invitations import MadeInvitation, invite_by_list, withdraw_invitation
+from governance.operations.invitation_letters import invitation_link
+from governance.operations.invitations import invite_by_list, withdraw_invitation
 from governance.operations.members import reclaim_seats
 from governance.portal.access import organization_page
 from governance.portal.charts import limit_chart
@@ -74,28 +73,14 @@ def invite(request: HttpRequest, organization: Organization) -> HttpResponse:
             actor=actor_of_session(request),
             at=now(),
         )
-        request.session["invitation_links"] = [_send(invitation) for invitation in made]
+        request.session["invitation_links"] = [
+            (each.invitation.email, invitation_link(each.token)) for each in made
+        ]
 
     return done_or_told(
         request, act, done="The invitations are on their way.", onward="seats",
         slug=organization.slug,
     )  # fmt: skip
-
-
-def _send(made: MadeInvitation) -> tuple[str, str]:
-    """Mail the link; it is also shown once, for where there is no mail."""
-    invitation = made.invitation
-    link = f"{settings.PUBLIC_URL}/invitations/{made.token}/"
-    name = invitation.organization.name
-    send_mail(
-        f"You are invited to {name} on Licet",
-        f"{invitation.invited_by} invites you to {name}. The link holds until "
-        f"{invitation.expires_at:%d %B %Y}:\n\n{link}\n",
-        settings.DEFAULT_FROM_EMAIL,
-        [invitation.email],
-        fail_silently=True,
-    )
-    return invitation.email, link
 
 
 @require_POST
