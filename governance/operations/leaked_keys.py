@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from governance.kernel.actors import Actor
-from governance.kernel.secrets import is_well_formed
 from governance.kernel.letters import Letter
+from governance.kernel.secrets import is_well_formed
 from governance.models import ApiKey, Membership, RetiringSecret, Role
 from governance.operations.api_keys import record, revoke_api_key
 from governance.operations.mail import post_letter
@@ -86,8 +86,7 @@ def _letter(key: ApiKey, found: FoundSecret, actor: Actor, consequence: str) -> 
         heading=f"The API key “{key.name}” was found in public",
         paragraphs=(
             consequence,
-            "Make a new key, put it where the old one was, and look at the audit log for what was done "
-            "with it.",
+            "Make a new key, put it where the old one was, and look in the audit log what was done.",
         ),
         facts=(
             ("Key", f"{key.prefix}…"),
