@@ -127,6 +127,26 @@ class Env(BaseSettings):
         validation_alias="LICET_RECEIPT_KEY",
         description="signs the gate's release receipts; web and workers share it",
     )
+    audit_key: SecretStr = Field(
+        SecretStr("development-only"),
+        validation_alias="LICET_AUDIT_KEY",
+        description="signs the audit log's checkpoints; keep it where the database cannot be written from",
+    )
+    audit_origin: str = Field(
+        "",
+        validation_alias="LICET_AUDIT_ORIGIN",
+        description="name of the audit log in its checkpoints, never to change; empty: public host/audit",
+    )
+    audit_former_keys: str = Field(
+        "",
+        validation_alias="LICET_AUDIT_FORMER_KEYS",
+        description="verifier keys that signed checkpoints before LICET_AUDIT_KEY, by comma",
+    )
+    audit_recipients: str = Field(
+        "",
+        validation_alias="LICET_AUDIT_RECIPIENTS",
+        description="e-mail addresses, by comma, that get each hour's checkpoint of the audit log",
+    )
     log_level: str = Field(
         "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
     )
@@ -192,6 +212,7 @@ class Env(BaseSettings):
                     ("LICET_SECRET_KEY", self.secret_key),
                     ("LICET_API_KEY_PEPPER", self.api_key_pepper),
                     ("LICET_RECEIPT_KEY", self.receipt_key),
+                    ("LICET_AUDIT_KEY", self.audit_key),
                 )
                 if secret.get_secret_value() == "development-only"
             ]

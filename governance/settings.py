@@ -260,6 +260,10 @@ RATE_LIMIT_KEY: int = env.rate_limit_key
 RATE_LIMIT_ORGANIZATION: int = env.rate_limit_organization
 LEAK_SCANNER_KEYS: Path | None = env.leak_scanner_keys
 RECEIPT_KEY: bytes = env.receipt_key.get_secret_value().encode()
+AUDIT_KEY: str = env.audit_key.get_secret_value()
+AUDIT_ORIGIN: str = env.audit_origin or f"{urlsplit(PUBLIC_URL).netloc}/audit"
+AUDIT_FORMER_KEYS: tuple[str, ...] = tuple(filter(None, env.audit_former_keys.split(",")))
+AUDIT_RECIPIENTS: tuple[str, ...] = tuple(filter(None, env.audit_recipients.split(",")))
 LICET_HOME: Path = env.home
 # Empty: the in-tree stand-in for Stripe, labelled as such wherever it shows.
 STRIPE_SECRET_KEY: str = env.stripe_secret_key.get_secret_value()

@@ -4,6 +4,8 @@ from celery import shared_task
 from django.utils.timezone import now
 
 from governance.models import Organization
+from governance.operations.audit_tree import publish_checkpoint, sequence_entries
+from governance.operations.checkpoint_mail import send_checkpoint
 from governance.operations.key_uses import collect_key_uses
 from governance.operations.mail import clear_old_mail, deliver_due_mail
 from governance.operations.reminders import send_attestation_reminders
@@ -53,6 +55,20 @@ def clear_mail() -> int:
     return clear_old_mail(at=now())
 
 
+@shared_task(name="governance.sequence_audit")
+def sequence_audit() -> int:
+    """Committed entries become leaves of the tree. Returns how many."""
+    return sequence_entries()
+
+
+@shared_task(name="governance.publish_checkpoint")
+def publish_audit_checkpoint() -> int:
+    """Sign the log and mail the signed note; a lost mail is made good by the next hour's."""
+    sequence_entries()
+    checkpoint = publish_checkpoint(at=now())
+    return send_checkpoint(checkpoint) if checkpoint else 0
+
+
 SCHEDULE = {
     "governance.collect_key_uses": {
         "task": "governance.collect_key_uses",
@@ -67,6 +83,12 @@ SCHEDULE = {
         "options": {"expires": 3.0},
     },
     "governance.clear_mail": {"task": "governance.clear_mail", "schedule": 3600.0},
+    "governance.sequence_audit": {
+        "task": "governance.sequence_audit",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "governance.publish_checkpoint": {"task": "governance.publish_checkpoint", "schedule": 3600.0},
     "governance.refresh_standings": {
         "task": "governance.refresh_standings",
         "schedule": 300.0,

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from governance.api import documents, health
+from governance.api import audit, documents, health
 from governance.api.leaks import Leaks
 from governance.api.licence import LicenceView
 from governance.api.scim.views import scim
@@ -12,6 +12,17 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("v1/organization/licence", LicenceView.as_view(), name="organization-licence"),
     path("v1/leaks", Leaks.as_view(), name="leaks"),
+    path("v1/audit/key", audit.verifier_key, name="audit-verifier-key"),
+    path("v1/audit/checkpoint", audit.CheckpointView.as_view(), name="audit-checkpoint"),
+    path(
+        "v1/audit/checkpoints/<int:size>",
+        audit.CheckpointView.as_view(),
+        name="audit-checkpoint-of",
+    ),
+    path("v1/audit/consistency", audit.ConsistencyView.as_view(), name="audit-consistency"),
+    path(
+        "v1/audit/entries/<uuid:entry>/proof", audit.InclusionView.as_view(), name="audit-inclusion"
+    ),
     path("LICENSE-MODEL", documents.current_document, {"kind": "licence"}, name="licence-text"),
     path("NOTICE", documents.current_document, {"kind": "notice"}, name="notice-text"),
     path("policy", documents.current_document, {"kind": "policy"}, name="policy-text"),

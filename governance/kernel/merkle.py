@@ -117,21 +117,23 @@ def check_consistency(
     old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]
 ) -> None:
     """RFC 9162, 2.1.4.2. Raises ProofInvalid where the newer tree is no continuation."""
-    if old == new or old == 0:
-        same = path == [] and (old == 0 or old_root == new_root)
-        if not same:
-            raise ProofInvalid("two trees of one size differ" if old else "nothing is to be proven")
-        return
-    hashes = list(path) if old & (old - 1) else [old_root, *path]
-    if old > new or not hashes:
-        raise ProofInvalid("the proof is empty, or the older tree is the larger")
+    if old > new or (old in {0, new} and path):
+        raise ProofInvalid("there is nothing to prove between these sizes")
+    if old not in {0, new}:
+        roots = _roots_from_consistency(old, new, path if old & (old - 1) else [old_root, *path])
+    else:
+        roots = (old_root, new_root if old == 0 else old_root)
+    if roots != (old_root, new_root):
+        raise ProofInvalid("the newer tree is no continuation of the older one")
+
+
+def _roots_from_consistency(old: int, new: int, hashes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of both trees that the hashes lead to. Raises ProofInvalid for their number."""
     at, last = old - 1, new - 1
     while at & 1:
         at, last = at >> 1, last >> 1
-    older = newer = hashes[0]
+    older = newer = hashes[0] if hashes else b""
     for sibling in hashes[1:]:
-        if last == 0:
-            raise ProofInvalid("the proof is too long")
         if at & 1 or at == last:
             older, newer = node_hash(sibling, older), node_hash(sibling, newer)
             while not at & 1 and at:
@@ -139,8 +141,9 @@ def check_consistency(
         else:
             newer = node_hash(newer, sibling)
         at, last = at >> 1, last >> 1
-    if last or older != old_root or newer != new_root:
-        raise ProofInvalid("the newer tree is no continuation of the older one")
+    if last:
+        raise ProofInvalid("the proof is too short")
+    return older, newer
 
 
 class Frontier:

@@ -42,7 +42,8 @@ class NoteSigner:
     """An Ed25519 key with the name that it signs under; the seed is derived from any secret text."""
 
     def __init__(self, name: str, secret: str) -> None:
-        assert name and not set(name) & {"+", " ", "\n"}, "a key's name has no plus and no space"
+        assert name, "a key has a name"
+        assert not set(name) & {"+", " ", "\n"}, "a key's name has no plus and no space"
         self.name = name
         seed = hashlib.sha256(b"licet audit log signer\n" + secret.encode()).digest()
         self._key = Ed25519PrivateKey.from_private_bytes(seed)

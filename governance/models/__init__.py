@@ -3,7 +3,14 @@
 from governance.models.acceptances import Acceptance
 from governance.models.api_keys import ApiKey, KeyUse, RetiringSecret
 from governance.models.attestations import Attestation, AttestationReminder
-from governance.models.audit import AuditEntry
+from governance.models.audit import (
+    AuditCheckpoint,
+    AuditEntry,
+    AuditLeaf,
+    AuditNode,
+    AuditPending,
+    AuditStamp,
+)
 from governance.models.contracts import (
     ENTERPRISE_FEATURES,
     Breach,
@@ -32,7 +39,12 @@ __all__ = [
     "ApiKey",
     "Attestation",
     "AttestationReminder",
+    "AuditCheckpoint",
     "AuditEntry",
+    "AuditLeaf",
+    "AuditNode",
+    "AuditPending",
+    "AuditStamp",
     "Breach",
     "ControlGroup",
     "DeniedFile",

@@ -8,17 +8,22 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.dateparse import parse_date
 
 from governance.kernel.errors import NotFound
 from governance.models import AuditEntry, Organization
+from governance.operations.audit_verification import verify_log
 from governance.portal.access import organization_page, permissions_on
 from governance.queries.audit import AuditFilter, AuditPage, audit_page
+from governance.queries.audit_tree import latest_checkpoint, leaf_numbers
 from governance.queries.permissions import Permission
 
 CSV_ROWS = 10_000
+# The quick verification counts every leaf; a page need not do so at each view.
+MARK_SECONDS = 300
 COLUMNS = (
     "at", "act", "actor_kind", "actor_id", "actor_label", "ip", "subject_kind", "subject_id",
     "request_id", "facts", "id",
@@ -62,14 +67,34 @@ def everywhere_csv(request: HttpRequest) -> HttpResponse:
 
 def log_page(request: HttpRequest, organization_id: UUID | None, csv_address: str) -> HttpResponse:
     """A page of entries with its filters."""
+    page = entries(request, organization_id, limit=50)
     context: dict[str, Any] = {
-        "page": entries(request, organization_id, limit=50),
+        "page": page,
+        "leaves": leaf_numbers([entry.id for entry in page.rows]),
+        "mark": chain_mark(),
         "kinds": KINDS,
         "chosen": {name: request.GET.get(name, "") for name in ("act", "by", "since", "until")},
         "cursor": request.GET.get("after", ""),
         "csv_address": csv_address,
     }
     return render(request, "governance/audit.html", context)
+
+
+def chain_mark() -> dict[str, Any]:
+    """Whether the log held when it was last checked, at most five minutes ago, and the last signature."""
+    found: dict[str, Any] | None = cache.get("audit-mark")
+    if found is None:
+        checked = verify_log()
+        last = latest_checkpoint()
+        found = {
+            "holds": checked.holds,
+            "findings": checked.findings[:5],
+            "size": checked.size,
+            "signed": last.size if last else 0,
+            "signed_at": last.at if last else None,
+        }
+        cache.set("audit-mark", found, MARK_SECONDS)
+    return found
 
 
 def entries(request: HttpRequest, organization_id: UUID | None, limit: int) -> AuditPage:
