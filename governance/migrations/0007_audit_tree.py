@@ -25,7 +25,7 @@ def commit_earlier_entries(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('governance', '0005_directory'),
+        ('governance', '0006_keys'),
     ]
 
     operations = [
