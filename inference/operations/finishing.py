@@ -81,8 +81,21 @@ def deliver(
         delivered=len(images),
         withheld=len(refusals),
         charged_microusd=charged,
+        images=[evidence_of(image) for image in images],
     )
     return charged
+
+
+def evidence_of(image: StoredImage) -> dict[str, Any]:
+    """What the audit log says of a delivered image: its bytes, its verdict, its marks."""
+    receipt = image.receipt
+    return {
+        "index": image.index,
+        "sha256": image.sha256,
+        "decision": receipt.get("decision"),
+        "policy": receipt.get("policy", {}).get("hash"),
+        "provenance": sorted(receipt.get("provenance") or ()),
+    }
 
 
 @transaction.atomic

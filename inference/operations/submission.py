@@ -123,7 +123,16 @@ def queue(
             actor=submitter.actor,
             at=at,
         )
-        record(generation, submitter.actor, "generation.submitted", hold_id=str(hold_id))
+        record(
+            generation,
+            submitter.actor,
+            "generation.submitted",
+            hold_id=str(hold_id),
+            decision=str(prompt.decision_id),
+            policy=prompt.policy.hash,
+            release=plan.authorization.release_slug,
+            images=generation.images,
+        )
 
     with transaction.atomic():
         require_startable(release_id=plan.authorization.release_id)
@@ -168,7 +177,14 @@ def keep_blocked(
             actor=submitter.actor,
             at=at,
         )
-        record(generation, submitter.actor, "generation.blocked", stage="input")
+        record(
+            generation,
+            submitter.actor,
+            "generation.blocked",
+            stage="input",
+            code=refusal.code,
+            decision=str(refusal.facts["decision_id"]),
+        )
 
 
 def new_generation(

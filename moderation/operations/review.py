@@ -135,7 +135,14 @@ def judge_case(
         organization_id=case.organization_id,
         subject_kind="case",
         subject_id=case.id,
-        facts={"finding": finding, "item": item, "kind": case.kind, "decided": result is not None},
+        facts={
+            "finding": finding,
+            "item": item,
+            "kind": case.kind,
+            "decided": result is not None,
+            "decision": str(case.decision_id),
+            "waited_s": int((at - case.opened_at).total_seconds()),
+        },
     )
     if result is not None:
         apply_result(case=case, reason=reason, actor=actor, at=at)

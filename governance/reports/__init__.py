@@ -1,0 +1,1 @@
+"""Compliance reports: figures from the log's entries, evidence from every app, one signed bundle."""
