@@ -1,21 +1,27 @@
 """Sending checkpoints away: once somebody else holds one, what came before cannot be rewritten."""
 
-from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from datetime import datetime
 
+from django.conf import settings
+from django.db import transaction
+
+from governance.kernel.letters import Letter
 from governance.models import AuditCheckpoint, Membership, Role
+from governance.operations.audit_tree import publish_checkpoint
+from governance.operations.mail import post_letter
+
+
+@transaction.atomic
+def send_new_checkpoint(*, at: datetime) -> int:
+    """Sign the log where it has grown, and post the note with it: both or neither. Returns letters."""
+    checkpoint = publish_checkpoint(at=at)
+    return send_checkpoint(checkpoint) if checkpoint else 0
 
 
 def send_checkpoint(checkpoint: AuditCheckpoint) -> int:
-    """Mail the note to auditors, and with the first checkpoint of a day to owners; returns mails.
-
-    Everybody gets a mail of their own, so that nobody learns the others' addresses.
-    """
+    """Post the note to auditors, and with the first checkpoint of a day to owners; returns letters."""
     people = sorted(checkpoint_recipients(checkpoint))
-    if people:
-        letters = [_letter(checkpoint, address) for address in people]
-        get_connection().send_messages(letters)
-    return len(people)
+    return len(post_letter(_letter(checkpoint), to=people, at=checkpoint.at))
 
 
 def checkpoint_recipients(checkpoint: AuditCheckpoint) -> set[str]:
@@ -29,20 +35,26 @@ def checkpoint_recipients(checkpoint: AuditCheckpoint) -> set[str]:
     return {*members, *settings.AUDIT_RECIPIENTS}
 
 
-def _letter(checkpoint: AuditCheckpoint, address: str) -> EmailMessage:
-    body = (
-        f"{checkpoint.note}\n"
-        f"This is the signed size and root of the audit log at {settings.PUBLIC_URL}. Keep it: nothing "
-        "that the log held at this moment can be changed unseen by who has this note.\n\n"
-        f"Key: {checkpoint.verifier_key}\n"
-        "Check a report or an export of the log against it:\n"
-        "  python verify.py BUNDLE --checkpoint checkpoint.txt\n"
+def _letter(checkpoint: AuditCheckpoint) -> Letter:
+    return Letter(
+        kind="audit_checkpoint",
+        subject=f"Audit log: {checkpoint.size:,} entries signed on {checkpoint.at:%d %B %Y %H:%M} UTC",
+        heading="A signed checkpoint of the audit log",
+        paragraphs=(
+            (
+                "Keep this letter. Nothing that the log held at this moment can be changed unseen by who "
+                "has this note."
+            ),
+            checkpoint.note,
+            (
+                "Save the note to a file and check a report or an export of the log against it: "
+                "python verify.py BUNDLE --checkpoint FILE"
+            ),
+        ),
+        facts=(("Key", checkpoint.verifier_key),),
+        action=(
+            "Open the note",
+            f"{settings.PUBLIC_URL}/v1/audit/checkpoints/{checkpoint.size}",
+        ),
+        small_print="You receive this as an auditor, an owner or by the operator's setting.",
     )
-    letter = EmailMessage(
-        f"Audit log checkpoint: {checkpoint.size:,} entries on {checkpoint.at:%d %B %Y %H:%M} UTC",
-        body,
-        settings.DEFAULT_FROM_EMAIL,
-        [address],
-    )
-    letter.attach("checkpoint.txt", checkpoint.note, "text/plain")
-    return letter

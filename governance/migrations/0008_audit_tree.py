@@ -25,7 +25,7 @@ def commit_earlier_entries(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('governance', '0006_keys'),
+        ('governance', '0007_outgoing_mail'),
     ]
 
     operations = [
