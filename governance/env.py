@@ -88,12 +88,55 @@ class Env(BaseSettings):
     model_folder: str = Field(
         str(BASE_DIR / "inference" / "weights" / "krea-2-tiny-turbo"),
         validation_alias="LICET_MODEL",
-        description="folder or repository id of the diffusers model that the engine loads",
+        description="what the engines load: a folder in diffusers' layout, a repository id or a "
+        ".safetensors file with the transformer; several by comma start an engine each",
+    )
+    model_revision: str = Field(
+        "",
+        validation_alias="LICET_MODEL_REVISION",
+        description="full commit of the model's repository; needed for a repository id",
+    )
+    model_components: str = Field(
+        "",
+        validation_alias="LICET_MODEL_COMPONENTS",
+        description="folder or repository with the rest, where LICET_MODEL is a single file",
+    )
+    gpus: str = Field(
+        "",
+        validation_alias="LICET_GPUS",
+        description="numbers of the GPUs that this host's engines use, by comma; empty: all",
     )
     engine_threads: int = Field(
         2,
         validation_alias="LICET_ENGINE_THREADS",
         description="CPU threads of the engine when it runs without a GPU",
+    )
+    engine_lanes: int = Field(
+        3,
+        ge=1,
+        le=16,
+        validation_alias="LICET_ENGINE_LANES",
+        description="jobs under way in one engine: one drawn, one prepared, one judged",
+    )
+    adapter_slots: int = Field(
+        8,
+        ge=0,
+        le=256,
+        validation_alias="LICET_ADAPTER_SLOTS",
+        description="combinations of adapters (LoRA) an engine holds at once; 0: none are served",
+    )
+    adapter_rank: int = Field(
+        64,
+        ge=1,
+        le=1024,
+        validation_alias="LICET_ADAPTER_RANK",
+        description="rank of a slot; the adapters of one image share it",
+    )
+    batch_tokens: int = Field(
+        8192,
+        ge=256,
+        validation_alias="LICET_BATCH_TOKENS",
+        description="image and text tokens drawn in one batch (a 1024 x 1024 image has 4,096)",
     )
     api_key_pepper: SecretStr = Field(
         SecretStr("development-only"),

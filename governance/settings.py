@@ -245,7 +245,13 @@ LOGGING = {
 }
 
 # What Licet exists for: adapters by dotted path, as Django does for e-mail and storage.
-MODEL_FOLDER: str = env.model_folder
+MODELS: tuple[str, ...] = tuple(
+    each.strip() for each in env.model_folder.split(",") if each.strip()
+)
+MODEL_FOLDER: str = MODELS[0]
+MODEL_REVISION: str = env.model_revision
+MODEL_COMPONENTS: str = env.model_components
+GPUS: tuple[str, ...] = tuple(each.strip() for each in env.gpus.split(",") if each.strip())
 ENGINE_THREADS: int = env.engine_threads
 API_KEY_PEPPERS = Peppers(
     env.api_key_pepper.get_secret_value(),
@@ -259,6 +265,10 @@ API_KEY_PEPPERS = Peppers(
 RATE_LIMIT_KEY: int = env.rate_limit_key
 RATE_LIMIT_ORGANIZATION: int = env.rate_limit_organization
 LEAK_SCANNER_KEYS: Path | None = env.leak_scanner_keys
+ENGINE_LANES: int = env.engine_lanes
+ADAPTER_SLOTS: int = env.adapter_slots
+ADAPTER_RANK: int = env.adapter_rank
+BATCH_TOKENS: int = env.batch_tokens
 RECEIPT_KEY: bytes = env.receipt_key.get_secret_value().encode()
 AUDIT_KEY: str = env.audit_key.get_secret_value()
 AUDIT_ORIGIN: str = env.audit_origin or f"{urlsplit(PUBLIC_URL).netloc}/audit"

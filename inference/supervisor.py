@@ -1,7 +1,8 @@
 """The supervisor: one thread per engine inside the Celery worker, woken by doorbells.
 
-It holds no model and no CUDA. It claims jobs from PostgreSQL, gives them to its engine process and
-writes how they ended. A doorbell only shortens the wait until its next look.
+It holds no model and no CUDA. It claims jobs from PostgreSQL, hands each to a lane, which gives it to
+the engine process and writes how it ended. Several lanes keep one engine busy: one job is drawn while
+the next is prepared and the last is judged. A doorbell only shortens the wait until the next look.
 """
 
 import logging
@@ -33,14 +34,45 @@ HEARTBEAT_S = 5.0
 RESTART_PAUSE_S = 5.0
 
 
+class Lanes:
+    """How many jobs are under way, and whether one of them must be the only one."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.jobs: dict[UUID, Lease] = {}
+        self.changed = threading.Condition()
+
+    @property
+    def free(self) -> bool:
+        """Whether another job may be claimed: a lane is idle and nobody asked to be alone."""
+        return len(self.jobs) < self.count and not any(job.is_retry for job in self.jobs.values())
+
+    def enter(self, lease: Lease) -> None:
+        """A job takes a lane."""
+        with self.changed:
+            self.jobs[lease.generation_id] = lease
+
+    def leave(self, lease: Lease) -> None:
+        """A job leaves its lane."""
+        with self.changed:
+            del self.jobs[lease.generation_id]
+            self.changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Until a lane changes, at most ``seconds``."""
+        with self.changed:
+            self.changed.wait(seconds)
+
+
 class Supervisor:
     """Owns one engine process for as long as the Celery worker lives."""
 
-    def __init__(self, number: int = 0) -> None:
+    def __init__(self, number: int = 0, *, model: str = "", gpu: str = "") -> None:
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{number}"
         self.actor = worker_actor(self.worker)
-        self.engine = EngineProcess()
-        self.model = model_slug(settings.MODEL_FOLDER)
+        self.engine = EngineProcess(model, gpu)
+        self.model = model_slug(model or settings.MODEL_FOLDER)
+        self.lanes = Lanes(settings.ENGINE_LANES)
         self.doorbell = threading.Event()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, name=f"engine-{number}", daemon=True)
@@ -74,19 +106,29 @@ class Supervisor:
         self.leave()
 
     def turn(self) -> None:
-        """One look at the queue: start an engine if there is none, run a job if there is one."""
+        """One look at the queue: start an engine if there is none, fill a lane if one is free."""
         self.doorbell.clear()
         sweep(at=now())
         if is_revoked(self.model):
             self.unload()
             return
         if not self.engine.alive:
+            if self.lanes.jobs:
+                self.lanes.wait(IDLE_LOOK_S)  # they learn of its end and give their jobs back
+                return
             self.start_engine()
+        if not self.lanes.free:
+            self.heartbeat("busy")
+            self.lanes.wait(IDLE_LOOK_S)
+            return
+        if not self.lanes.jobs and not self.releases():
+            self.report_unregistered()
+            return
         lease = self.claim()
         if lease is not None:
             self.work(lease)
         else:
-            self.heartbeat("ready")
+            self.heartbeat("busy" if self.lanes.jobs else "ready")
             self.doorbell.wait(IDLE_LOOK_S)
 
     def start_engine(self) -> None:
@@ -107,19 +149,39 @@ class Supervisor:
         logger.info("engine ready: %s on %s, %.1f s", ready.model, ready.device, ready.self_test_s)
 
     def work(self, lease: Lease) -> None:
-        """Run one attempt and learn the engine's speed from it."""
-        report_engine(worker=self.worker, state="busy", current_job=lease.generation_id, at=now())
-        started = time.monotonic()
-        ended = run_attempt(lease=lease, engine=self.engine, actor=self.actor)
-        if ended == "succeeded":
-            job = Generation.objects.only("work_gflop").get(id=lease.generation_id)
-            count_job(
-                worker=self.worker,
-                work_gflop=job.work_gflop,
-                seconds=time.monotonic() - started,
-            )
-        logger.info("generation %s %s (attempt %d)", lease.generation_id, ended, lease.attempt)
+        """Give the job a lane. One that an engine has ended on before runs with no other beside it."""
+        self.lanes.enter(lease)
         self._reported = 0.0
+        self.heartbeat("busy")
+        threading.Thread(
+            target=self.run_lane, args=(lease,), name=f"lane-{lease.generation_id}", daemon=True
+        ).start()
+
+    def run_lane(self, lease: Lease) -> None:
+        """One attempt from lease to end, on a thread with a database connection of its own."""
+        started = time.monotonic()
+        try:
+            ended = run_attempt(
+                lease=lease, engine=self.engine, actor=self.actor, may_begin=self.may_begin
+            )
+            if ended == "succeeded":
+                job = Generation.objects.only("work_gflop").get(id=lease.generation_id)
+                count_job(
+                    worker=self.worker,
+                    work_gflop=job.work_gflop,
+                    seconds=time.monotonic() - started,
+                )
+            logger.info("generation %s %s (attempt %d)", lease.generation_id, ended, lease.attempt)
+        except (DatabaseError, InterfaceError, OSError) as error:
+            logger.warning("generation %s is left to its lease: %s", lease.generation_id, error)
+        finally:
+            self.lanes.leave(lease)
+            self.doorbell.set()
+            connections.close_all()
+
+    def may_begin(self, lease: Lease) -> bool:
+        """Whether the job may go to the engine: a retry waits until it is alone in there."""
+        return not lease.is_retry or len(self.lanes.jobs) == 1
 
     def claim(self) -> Lease | None:
         """The next job, or None: nothing waits, or the operator has stopped everything."""
@@ -128,6 +190,14 @@ class Supervisor:
         except DomainError as refusal:
             self.heartbeat("halted", refusal.detail)
             return None
+
+    def report_unregistered(self) -> None:
+        """Say why an engine that is ready takes no job: its weights are not on record."""
+        self.heartbeat(
+            "unregistered",
+            f"no active release {self.model} with these weights; run manage.py register_model",
+        )
+        self.doorbell.wait(IDLE_LOOK_S)
 
     def unload(self) -> None:
         """The model was revoked: out of memory with it, and no engine until another is configured."""
@@ -139,14 +209,21 @@ class Supervisor:
         self.doorbell.wait(IDLE_LOOK_S)
 
     def releases(self) -> list[UUID]:
-        """The releases this engine holds and the licence engine allows, asked before every claim."""
-        return active_release_ids(self.model)
+        """The releases this engine holds, to the byte, and the licence engine allows.
+
+        Asked before every claim, so that a revocation or other weights of the same name take effect.
+        """
+        held = self.engine.ready.weights_sha256 if self.engine.ready else ""
+        return active_release_ids(self.model, weights_sha256=held)
 
     def heartbeat(self, state: str, detail: str = "") -> None:
-        """Say "alive" every five seconds."""
+        """Say "alive" every five seconds, and what is being drawn."""
         if time.monotonic() - self._reported >= HEARTBEAT_S:
             self._reported = time.monotonic()
-            report_engine(worker=self.worker, state=state, detail=detail, at=now())
+            oldest = next(iter(self.lanes.jobs), None)
+            report_engine(
+                worker=self.worker, state=state, detail=detail, current_job=oldest, at=now()
+            )
 
     def leave(self) -> None:
         """Say goodbye, if the database still listens."""

@@ -1,10 +1,12 @@
 """Celery: doorbells for the supervisor, and the sweeper behind them."""
 
 import logging
+from pathlib import Path
 from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
@@ -13,6 +15,7 @@ from inference.supervisor import Supervisor
 
 # The queue that only engine hosts consume; settings.CELERY_TASK_ROUTES sends the doorbell there.
 QUEUE = "generation"
+DRIVER = Path("/proc/driver/nvidia/gpus")
 SCHEDULE = {
     "sweep-generations": {
         "task": "inference.tasks.sweep",
@@ -52,8 +55,24 @@ def start_supervisors(sender: object = None, **_: object) -> None:
     queues = getattr(getattr(sender, "app", None), "amqp", None)
     consumed = queues.queues.consume_from if queues is not None else {}
     if QUEUE in consumed and not supervisors:
-        supervisors.append(Supervisor())
-        supervisors[0].start()
+        for number, (model, gpu) in enumerate(engines_of_this_host()):
+            supervisors.append(Supervisor(number, model=model, gpu=gpu))
+            supervisors[-1].start()
+
+
+def engines_of_this_host() -> list[tuple[str, str]]:
+    """Model and GPU of each engine: one per GPU, the models in turn; without GPUs one per model."""
+    gpus = settings.GPUS or tuple(str(n) for n in range(count_gpus()))
+    if not gpus:
+        return [(model, "") for model in settings.MODELS]
+    return [
+        (settings.MODELS[number % len(settings.MODELS)], gpu) for number, gpu in enumerate(gpus)
+    ]
+
+
+def count_gpus() -> int:
+    """NVIDIA GPUs of this host, from the driver's own list: CUDA is for the engines only."""
+    return len(list(DRIVER.iterdir())) if DRIVER.is_dir() else 0
 
 
 @worker_shutting_down.connect

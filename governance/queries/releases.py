@@ -11,19 +11,20 @@ def active_releases() -> list[ModelRelease]:
 
 
 def default_release_slug() -> str:
-    """The release for requests that name none: the oldest active turbo, else the oldest active."""
-    releases = active_releases()
-    turbo = [release for release in releases if release.variant == "turbo"]
-    return next((release.slug for release in [*turbo, *releases]), "")
+    """The release for requests that name none: the oldest active turbo; raw is opt-in by name."""
+    turbo = [release for release in active_releases() if release.variant == "turbo"]
+    return turbo[0].slug if turbo else ""
 
 
-def active_release_ids(slug: str) -> list[UUID]:
-    """The active release of this name: one, or none."""
-    return list(
-        ModelRelease.objects.filter(slug=slug, status=ReleaseStatus.ACTIVE).values_list(
-            "id", flat=True
-        )
-    )
+def active_release_ids(slug: str, *, weights_sha256: str = "") -> list[UUID]:
+    """The active release of this name: one, or none.
+
+    ``weights_sha256``: what the asker holds; a release on record with other files does not count.
+    """
+    found = ModelRelease.objects.filter(slug=slug, status=ReleaseStatus.ACTIVE)
+    if weights_sha256:
+        found = found.filter(weights_sha256__in=["", weights_sha256])
+    return list(found.values_list("id", flat=True))
 
 
 def is_revoked(slug: str) -> bool:

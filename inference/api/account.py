@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from billing.queries.balances import balance_of
 from governance.queries.releases import active_releases
 from inference.api.generations import caller_of
+from inference.queries.engines import is_served
 
 
 class ModelBody(serializers.Serializer[Any]):
@@ -21,6 +22,8 @@ class ModelBody(serializers.Serializer[Any]):
     object = serializers.CharField(default="model")
     created = serializers.IntegerField()
     owned_by = serializers.CharField()
+    variant = serializers.ChoiceField(["turbo", "raw"])
+    served = serializers.BooleanField(help_text="Whether an engine here has loaded it.")
 
 
 class ModelList(serializers.Serializer[Any]):
@@ -57,6 +60,8 @@ class Models(APIView):
                         "object": "model",
                         "created": int(release.created_at.timestamp()),
                         "owned_by": "licet",
+                        "variant": release.variant,
+                        "served": is_served(release.slug, at=now()),
                     }
                     for release in active_releases()
                 ],

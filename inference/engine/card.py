@@ -13,5 +13,7 @@ def read_card(source: str) -> dict[str, Any]:
 
 
 def model_slug(source: str) -> str:
-    """The release's name in the API: from the card, else the folder's or repository's own name."""
-    return str(read_card(source).get("name", Path(source).name)).lower()
+    """The release's name in the API: from the card, else the folder's, repository's or file's name."""
+    return str(
+        read_card(source).get("name", Path(source.removesuffix(".safetensors")).name)
+    ).lower()

@@ -2,27 +2,43 @@
 
 import logging
 import os
+import queue
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from inference.engine.protocol import GenerateCommand, Ready, Refused, Released, receive, send
+from inference.engine.protocol import (
+    GenerateCommand,
+    Preview,
+    Ready,
+    Refused,
+    Released,
+    receive,
+    send,
+)
 
 logger = logging.getLogger(__name__)
 
 Frame = tuple[str, dict[str, Any], bytes]
 START_TIMEOUT_S = 600.0
-POLL_S = 0.25
-CANCEL_CHECK_S = 0.5
+POLL_S = 0.1
 
 
 class EngineLost(Exception):
-    """The engine process ended or had to be killed; the job may be tried again by the next one."""
+    """The engine process ended or had to be killed; the job may be tried again by the next one.
+
+    ``begun``: whether the job was being drawn by then, so that it may have been the cause.
+    """
+
+    def __init__(self, reason: str, *, begun: bool = True) -> None:
+        super().__init__(reason)
+        self.begun = begun
 
 
 class EngineNotReady(Exception):
@@ -37,6 +53,12 @@ class Outcome:
     refused: list[Refused] = field(default_factory=list)
     cancelled: bool = False
     seconds: float = 0.0
+    # What the gate said of the previews that were shown: for the decisions log.
+    preview_verdicts: tuple[dict[str, Any], ...] = ()
+
+
+def ignore_preview(_preview: Preview) -> None:
+    """Nobody watches."""
 
 
 class Engine(Protocol):
@@ -49,51 +71,65 @@ class Engine(Protocol):
         on_step: Callable[[int, int], None],
         should_cancel: Callable[[], bool],
         stuck_after_s: float,
+        on_preview: Callable[[Preview], None] = ignore_preview,
     ) -> Outcome:
         """Make the images. Raises EngineLost; calls ``on_step(step, steps)`` as it goes."""
         ...
 
 
-class Watch:
-    """The clock of one attempt: when to ask about cancellation, when to give the engine up."""
+class Attempt:
+    """What one attempt has said so far."""
 
     def __init__(
-        self, job_id: str, should_cancel: Callable[[], bool], stuck_after_s: float
+        self,
+        job_id: str,
+        on_step: Callable[[int, int], None],
+        on_preview: Callable[[Preview], None],
     ) -> None:
         self.job_id = job_id
-        self.should_cancel = should_cancel
-        self.stuck_after_s = stuck_after_s
-        self.started = self.last_sign = self.last_check = time.monotonic()
+        self.frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self.outcome = Outcome()
+        self.begun = self.ended = False
+        self._on_step, self._on_preview = on_step, on_preview
+        self._started = time.monotonic()
 
-    def wants_cancel(self) -> bool:
-        """Asks twice a second whether the job is still wanted."""
-        current = time.monotonic()
-        if current - self.last_check < CANCEL_CHECK_S:
-            return False
-        self.last_check = current
-        return self.should_cancel()
-
-    def saw_life(self) -> None:
-        """A frame has arrived."""
-        self.last_sign = time.monotonic()
-
-    def is_stuck(self) -> bool:
-        """No frame for longer than any step takes."""
-        return time.monotonic() - self.last_sign > self.stuck_after_s
-
-    @property
-    def seconds(self) -> float:
-        """Since the attempt began."""
-        return time.monotonic() - self.started
+    def take(self, kind: str, header: dict[str, Any], payload: bytes) -> None:
+        """One frame; a kind that is not in the protocol is a bug."""
+        verdicts = tuple(header.pop("verdicts", ()))
+        if kind == "begun":
+            self.begun = True
+        elif kind == "step":
+            self._on_step(header["step"], header["steps"])
+        elif kind == "preview":
+            self.outcome.preview_verdicts += verdicts
+            self._on_preview(Preview(data=payload, verdicts=verdicts, **header))
+        elif kind == "released":
+            self.outcome.released.append(Released(data=payload, verdicts=verdicts, **header))
+        elif kind == "refused":
+            self.outcome.refused.append(Refused(verdicts=verdicts, **header))
+        else:
+            assert kind == "done", f"the engine said {kind!r}, which is not in the protocol"
+            self.outcome.seconds = time.monotonic() - self._started
+            self.outcome.cancelled = header["cancelled"]
+            self.ended = True
 
 
 class EngineProcess:
-    """One spawned engine process. Not thread-safe: one supervisor thread owns it."""
+    """One spawned engine process. Several threads may have a job in it at once.
 
-    def __init__(self) -> None:
+    A thread reads all frames and hands each to its job's waiter; the time since the last frame of any
+    job is the watchdog's clock, for a job may wait in the engine behind another.
+    """
+
+    def __init__(self, model: str = "", gpu: str = "") -> None:
+        self.model = model
+        self.gpu = gpu
         self.process: subprocess.Popen[bytes] | None = None
         self.connection: Connection | None = None
         self.ready: Ready | None = None
+        self.last_sign = time.monotonic()
+        self._waiting: dict[str, queue.SimpleQueue[Frame | None]] = {}
+        self._lock = threading.Lock()
 
     def start(
         self, *, on_progress: Callable[[str], None], timeout_s: float = START_TIMEOUT_S
@@ -102,29 +138,24 @@ class EngineProcess:
 
         Raises EngineNotReady with the engine's own words.
         """
-        ours, theirs = socket.socketpair()
-        self.process = subprocess.Popen(  # noqa: S603 (our own module, no shell)
-            [sys.executable, "-m", "inference.engine.process", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            env={
-                # Threads that spin while they wait starve the neighbours on a small machine.
-                "OMP_WAIT_POLICY": "PASSIVE",
-                **os.environ,
-                "LICET_SUPERVISOR_PID": str(os.getpid()),
-            },
-        )
-        theirs.close()
-        self.connection = Connection(ours.detach())
+        self.process, connection = spawn(self.model, self.gpu)
+        self.connection = connection
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            frame = self._next_frame()
-            if frame is None:
-                continue
-            kind, header, _ = frame
+            try:
+                if not connection.poll(POLL_S):
+                    continue
+                kind, header, _ = receive(connection)
+            except (EOFError, OSError) as error:
+                raise EngineNotReady(self._last_words()) from error
             if kind == "loading":
                 on_progress(header["detail"])
             elif kind == "ready":
                 self.ready = Ready(**header)
+                self.last_sign = time.monotonic()
+                threading.Thread(
+                    target=self._read, args=(connection,), daemon=True, name="engine-frames"
+                ).start()
                 return self.ready
             elif kind == "not_ready":
                 self.kill()
@@ -144,76 +175,96 @@ class EngineProcess:
         on_step: Callable[[int, int], None],
         should_cancel: Callable[[], bool],
         stuck_after_s: float,
+        on_preview: Callable[[Preview], None] = ignore_preview,
     ) -> Outcome:
         """Run one attempt. Raises EngineLost when the process dies or shows no sign of life.
 
-        ``should_cancel`` is asked about twice a second; the engine stops within one step.
+        ``should_cancel`` is asked ten times a second; the engine stops within one step.
         """
-        self._say("generate", asdict(command))
-        watch = Watch(command.job_id, should_cancel, stuck_after_s)
-        outcome = Outcome()
-        while True:
-            frame = self._next_frame_or_lost()
-            if watch.wants_cancel():
-                self._say("cancel", {"job_id": command.job_id})
-            if frame is None:
-                if watch.is_stuck():
-                    self.kill()
-                    raise EngineLost(f"the engine showed no step for {stuck_after_s:.0f} s")
+        attempt = Attempt(command.job_id, on_step, on_preview)
+        with self._lock:
+            self._waiting[command.job_id] = attempt.frames
+        try:
+            self._say("generate", asdict(command))
+            self._follow(attempt, should_cancel, stuck_after_s)
+        finally:
+            with self._lock:
+                del self._waiting[command.job_id]
+        return attempt.outcome
+
+    def _follow(self, attempt: "Attempt", should_cancel: Callable[[], bool], limit: float) -> None:
+        asked = False
+        while not attempt.ended:
+            if not asked and should_cancel():
+                self._say("cancel", {"job_id": attempt.job_id}, begun=attempt.begun)
+                asked = True
+            try:
+                frame = attempt.frames.get(timeout=POLL_S)
+            except queue.Empty:
+                self._require_life(limit, begun=attempt.begun)
                 continue
-            watch.saw_life()
-            kind, header, payload = frame
-            if kind == "step":
-                on_step(header["step"], header["steps"])
-            elif kind == "done":
-                outcome.seconds = watch.seconds
-                outcome.cancelled = header["cancelled"]
-                return outcome
-            else:
-                collect(outcome, kind, header, payload)
+            if frame is None:
+                raise EngineLost(self._last_words(), begun=attempt.begun)
+            attempt.take(*frame)
 
     def kill(self) -> None:
         """End the process at once; harmless when it has ended."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
 
-    def _say(self, kind: str, header: dict[str, Any]) -> None:
-        if self.connection is None:
-            raise EngineLost("the engine process is gone")
+    def _require_life(self, stuck_after_s: float, *, begun: bool) -> None:
+        if time.monotonic() - self.last_sign > stuck_after_s:
+            self.kill()
+            raise EngineLost(f"the engine showed no step for {stuck_after_s:.0f} s", begun=begun)
+
+    def _say(self, kind: str, header: dict[str, Any], *, begun: bool = False) -> None:
         try:
-            send(self.connection, kind, header)
+            with self._lock:
+                if self.connection is None:
+                    raise OSError("closed")  # noqa: TRY301 (one way out for both)
+                send(self.connection, kind, header)
         except OSError as error:
-            self.kill()
-            raise EngineLost("the engine process is gone") from error
+            raise EngineLost(self._last_words(), begun=begun) from error
 
-    def _next_frame_or_lost(self) -> Frame | None:
+    def _read(self, connection: Connection) -> None:
+        """Hand every frame to its job, until the process ends; then tell all who wait."""
         try:
-            return self._next_frame()
-        except EngineNotReady as error:
-            raise EngineLost(str(error)) from error
+            while True:
+                kind, header, payload = receive(connection)
+                self.last_sign = time.monotonic()
+                with self._lock:
+                    waiter = self._waiting.get(str(header.pop("job_id", "")))
+                if waiter is not None:
+                    waiter.put((kind, header, payload))
+        except (EOFError, OSError):
+            with self._lock:
+                connection.close()
+                if self.connection is connection:
+                    self.connection = None
+                for waiter in self._waiting.values():
+                    waiter.put(None)
 
-    def _next_frame(self) -> Frame | None:
-        assert self.connection is not None
-        try:
-            if not self.connection.poll(POLL_S):
-                return None
-            return receive(self.connection)
-        except (EOFError, OSError) as error:
-            code = self.process.wait() if self.process is not None else None
-            self.kill()
-            raise EngineNotReady(f"the engine process ended (exit status {code})") from error
+    def _last_words(self) -> str:
+        code = self.process.wait() if self.process is not None else None
+        return f"the engine process ended (exit status {code})"
 
 
-def collect(outcome: Outcome, kind: str, header: dict[str, Any], payload: bytes) -> None:
-    """Add a ``released`` or ``refused`` frame to ``outcome``; anything else is a bug."""
-    verdicts = tuple(header.pop("verdicts", ()))
-    if kind == "released":
-        outcome.released.append(Released(data=payload, verdicts=verdicts, **header))
-    elif kind == "refused":
-        outcome.refused.append(Refused(verdicts=verdicts, **header))
-    else:
-        raise AssertionError(f"the engine said {kind!r}, which is not in the protocol")
+def spawn(model: str, gpu: str) -> tuple["subprocess.Popen[bytes]", Connection]:
+    """A new engine process and our end of its connection; empty ``model``: the settings' first."""
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen(  # noqa: S603 (our own module, no shell)
+        [sys.executable, "-m", "inference.engine.process", str(theirs.fileno())],
+        pass_fds=[theirs.fileno()],
+        env={
+            # Threads that spin while they wait starve the neighbours on a small machine.
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+            **os.environ,
+            **({"LICET_MODEL": model} if model else {}),
+            **({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}),
+            "LICET_SUPERVISOR_PID": str(os.getpid()),
+        },
+    )
+    theirs.close()
+    return process, Connection(ours.detach())

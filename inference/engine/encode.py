@@ -12,8 +12,12 @@ QUALITY = 92
 MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 
 
-def encoder(output_format: str) -> Callable[[NDArray[np.uint8]], bytes]:
-    """A function from (height, width, 3) pixels to the bytes of one file."""
+def encoder(output_format: str, quality: int | None = None) -> Callable[[NDArray[np.uint8]], bytes]:
+    """A function from (height, width, 3) pixels to the bytes of one file.
+
+    ``quality`` from 0 to 100 for webp and jpeg; png is lossless.
+    """
+    lossy = QUALITY if quality is None else quality
 
     def encode(pixels: NDArray[np.uint8]) -> bytes:
         stream = io.BytesIO()
@@ -21,9 +25,9 @@ def encoder(output_format: str) -> Callable[[NDArray[np.uint8]], bytes]:
         if output_format == "png":
             image.save(stream, "PNG", compress_level=PNG_LEVEL)
         elif output_format == "webp":
-            image.save(stream, "WEBP", quality=QUALITY, method=2)
+            image.save(stream, "WEBP", quality=lossy, method=2)
         else:
-            image.save(stream, "JPEG", quality=QUALITY)
+            image.save(stream, "JPEG", quality=lossy)
         return stream.getvalue()
 
     return encode

@@ -5,14 +5,16 @@ It alone holds the model. It ends when its supervisor ends.
 
 import ctypes
 import os
-import queue
 import signal
 import sys
 import threading
-import time
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inference.engine.studio import Studio
 
 PR_SET_PDEATHSIG = 1
 
@@ -26,29 +28,19 @@ def die_with_parent() -> None:
         sys.exit("the supervisor is gone")
 
 
-class Inbox:
-    """Reads commands on a thread, so that a cancellation is seen while the model works."""
+def read_orders(connection: Connection, studio: "Studio") -> None:
+    """Reads orders on a thread, so that a cancellation is seen while the model works."""
+    from inference.engine.protocol import GenerateCommand, receive
 
-    def __init__(self, connection: Connection) -> None:
-        from inference.engine.protocol import receive
-
-        self.commands: queue.Queue[dict[str, object] | None] = queue.Queue()
-        self.cancelled: set[str] = set()
-        self._connection = connection
-        self._receive = receive
-        threading.Thread(target=self._read, daemon=True, name="inbox").start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                kind, header, _ = self._receive(self._connection)
-            except (EOFError, OSError):
-                self.commands.put(None)
-                os._exit(0)  # the supervisor is gone: whatever is being drawn has no taker
-            if kind == "generate":
-                self.commands.put(header)
-            elif kind == "cancel":
-                self.cancelled.add(str(header["job_id"]))
+    while True:
+        try:
+            kind, header, _ = receive(connection)
+        except (EOFError, OSError):
+            os._exit(0)  # the supervisor is gone: whatever is being drawn has no taker
+        if kind == "generate":
+            studio.accept(GenerateCommand.from_frame(header))
+        elif kind == "cancel":
+            studio.cancel(str(header["job_id"]))
 
 
 def main() -> None:
@@ -64,22 +56,25 @@ def main() -> None:
     import django
 
     django.setup()
-    from inference.engine.service import NotReady, Service
+    from inference.engine.service import NotReady, open_studio, start
+    from inference.engine.studio import OutOfMemory
 
     try:
-        service = Service.start(
-            report=lambda detail: send(connection, "loading", {"detail": detail})
-        )
+        model, ready = start(report=lambda detail: send(connection, "loading", {"detail": detail}))
     except NotReady as error:
         send(connection, "not_ready", {"detail": str(error)})
         sys.exit(1)
-    send(connection, "ready", asdict(service.ready))
-    inbox = Inbox(connection)
-    while (header := inbox.commands.get()) is not None:
-        service.serve(header, connection, inbox.cancelled)
+    send(connection, "ready", asdict(ready))
+    studio = open_studio(model, ready, connection)
+    threading.Thread(
+        target=read_orders, args=(connection, studio), daemon=True, name="orders"
+    ).start()
+    try:
+        studio.run()
+    except OutOfMemory as error:
+        sys.exit(f"out of device memory: {error}")
 
 
 if __name__ == "__main__":
-    started = time.monotonic()
     sys.path.insert(0, str(Path.cwd()))
     main()

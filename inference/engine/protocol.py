@@ -1,8 +1,9 @@
 """What the supervisor and the engine process say to each other.
 
-Frames of one JSON header, a newline and a payload. Two messages end an image: ``released`` with
-bytes and the gate's receipt, and ``refused`` with a reason. Latents, tensors and embeddings are not
-in the protocol, so nothing unscreened can leave the engine.
+Frames of one JSON header, a newline and a payload; each names its job, for several are under way.
+Two messages end an image: ``released`` with bytes and the gate's receipt, and ``refused`` with a
+reason. A ``preview`` on the way carries the same gate's receipt. Latents, tensors and embeddings are
+not in the protocol, so nothing unscreened can leave the engine.
 """
 
 import json
@@ -11,10 +12,35 @@ from multiprocessing.connection import Connection
 from typing import Any
 from uuid import UUID
 
+# Previews are released at places of their own, so that their receipts can never stand for an image.
+FIRST_PREVIEW, PREVIEWS_PER_IMAGE = 1000, 10
+
+
+def preview_place(index: int, partial: int) -> int:
+    """The place that the receipt of preview ``partial`` of image ``index`` names."""
+    return FIRST_PREVIEW + index * PREVIEWS_PER_IMAGE + partial
+
+
+class Cancelled(Exception):
+    """Nobody wants the drawing any more; noticed between two steps."""
+
+
+@dataclass(frozen=True)
+class AdapterUse:
+    """An adapter on a job: where its file is, its SHA-256, and how strongly it is applied."""
+
+    id: str
+    sha256: str
+    blob: str
+    strength: float
+
 
 @dataclass(frozen=True)
 class GenerateCommand:
-    """One attempt at one job. Sizes in px; image i of n uses ``seed + i``."""
+    """One attempt at one job. Sizes in px; image i of n uses ``seed + i``.
+
+    ``alone``: draw it in no batch with other jobs, because an engine has ended on it before.
+    """
 
     job_id: str
     attempt: int
@@ -27,6 +53,23 @@ class GenerateCommand:
     seed: int
     images: int
     output_format: str
+    # 0 to 100 for webp and jpeg; None: the encoder's own.
+    output_compression: int | None = None
+    # How many previews each image may show on its way, 0 to 3.
+    partial_images: int = 0
+    adapters: tuple[AdapterUse, ...] = ()
+    alone: bool = False
+
+    @classmethod
+    def from_frame(cls, header: dict[str, Any]) -> "GenerateCommand":
+        """The order in a frame's header."""
+        adapters = tuple(AdapterUse(**each) for each in header.pop("adapters", ()))
+        return cls(**header, adapters=adapters)
+
+    @property
+    def adapters_key(self) -> str:
+        """Names this combination of adapters and strengths; empty without any."""
+        return ",".join(f"{each.sha256}@{each.strength:g}" for each in self.adapters)
 
     @property
     def job(self) -> UUID:
@@ -42,6 +85,7 @@ class Ready:
     device: str
     gate: str
     self_test_s: float
+    weights_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +97,17 @@ class Released:
     receipt: dict[str, Any]
     width: int
     height: int
+    verdicts: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an image will probably become, allowed by the output gate; ``partial`` counts from 0."""
+
+    index: int
+    partial: int
+    data: bytes
+    receipt: dict[str, Any]
     verdicts: tuple[dict[str, Any], ...]
 
 

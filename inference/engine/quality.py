@@ -5,9 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.engine.denoise import Request, decode, denoise, encode_text
-from inference.engine.loading import LoadedModel, inference_mode, load_model
+from inference.engine.denoise import Request, denoise
+from inference.engine.loading import load_model
+from inference.engine.model import LoadedModel, inference_mode
+from inference.engine.text import encode_text
 from inference.engine.tiny.evaluate import evaluate
+from inference.engine.vae import decode, to_bytes
 
 
 def evaluate_model(
@@ -44,7 +47,7 @@ def draw(
     """One picture of a trusted caption, (side, side, 3); for measuring, never for delivery."""
     with inference_mode():
         request = Request(
-            text=encode_text(model, prompt),
+            texts=[encode_text(model, prompt)],
             unconditional=encode_text(model, "") if guidance > 0 else None,
             width=side,
             height=side,
@@ -55,6 +58,6 @@ def draw(
         latents = denoise(
             model, request, on_step=lambda _step, _of: None, should_stop=lambda: False
         )
-        pixels = (decode(model, latents, width=side, height=side) / 2 + 0.5).clamp(0, 1)
-        picture = (pixels[0].permute(1, 2, 0).cpu().numpy() * 255).round()
-        return picture.astype(np.uint8)
+        picture, _ = to_bytes(decode(model, latents, width=side, height=side))
+        result: NDArray[np.uint8] = picture[0].cpu().numpy()
+        return result

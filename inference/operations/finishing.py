@@ -117,12 +117,17 @@ def refuse(*, lease: Lease, refusals: Sequence[Refusal], actor: Actor, at: datet
 
 
 @transaction.atomic
-def give_back(*, lease: Lease, reason: str, actor: Actor, at: datetime) -> str:
+def give_back(*, lease: Lease, reason: str, actor: Actor, at: datetime, counts: bool = True) -> str:
     """The attempt ended without an answer: queue the job again, or fail it after three attempts.
 
-    Returns the new state. Raises LeaseLost.
+    ``counts``: whether the job may have been the cause; an innocent one loses no attempt. Returns
+    the new state. Raises LeaseLost.
     """
-    return put_back(holder_of(lease), reason, actor, at)
+    generation = holder_of(lease)
+    if not counts:
+        generation.attempts -= 1
+        generation.save(update_fields=["attempts"])
+    return put_back(generation, reason, actor, at)
 
 
 def put_back(generation: Generation, reason: str, actor: Actor, at: datetime) -> str:

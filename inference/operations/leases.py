@@ -60,6 +60,11 @@ class Lease:
     epoch: int
     attempt: int
 
+    @property
+    def is_retry(self) -> bool:
+        """Whether an engine has ended on this job before, so that it is drawn alone."""
+        return self.attempt > 1
+
 
 @transaction.atomic
 def claim_next(*, worker: Actor, release_ids: list[UUID], at: datetime) -> Lease | None:

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from billing.queries.quotes import Quote, quote_generation
 from governance.kernel.canonical import fingerprint
-from governance.kernel.errors import InvalidRequest
+from governance.kernel.errors import DomainError, InvalidRequest
 from governance.operations.authorization import Authorization, authorize_generation
 from governance.queries.releases import default_release_slug
+from inference.queries.engines import is_served
 from inference.queries.work import Size, rounded_up, work_gflop
 
 MAX_PROMPT_CHARACTERS = 8_000
@@ -18,6 +19,15 @@ MAX_IMAGES = 10
 LARGEST_SEED = 2**53 - 1
 SEED_BITS = 32
 OUTPUT_FORMATS = ("png", "webp", "jpeg")
+
+
+class ModelNotServed(DomainError):
+    """The model is on record, but no engine here has loaded it."""
+
+    code = "model_not_served"
+    title = "No engine here has loaded this model"
+    status = 503
+    retryable = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,7 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
         release_slug=request.model or default_release_slug(),
         at=at,
     )
+    require_served(authorization.release_slug, at)
     size = Size(
         rounded_up(request.width or authorization.default_side),
         rounded_up(request.height or authorization.default_side),
@@ -113,6 +124,16 @@ def check_shape(request: GenerationRequest) -> None:
     if request.output_format not in OUTPUT_FORMATS:
         raise InvalidRequest(
             f"output_format must be one of {', '.join(OUTPUT_FORMATS)}.", param="output_format"
+        )
+
+
+def require_served(release_slug: str, at: datetime) -> None:
+    """A job that no engine can take is refused, not queued. Raises ModelNotServed."""
+    if not is_served(release_slug, at=at):
+        raise ModelNotServed(
+            f"No engine here has loaded {release_slug}. GET /v1/models shows which are served; the "
+            "operator opts in to another one by LICET_MODEL.",
+            param="model",
         )
 
 

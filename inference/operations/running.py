@@ -1,6 +1,7 @@
 """One attempt at one job, from lease to end, around any engine."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 EXTEND_EVERY = timedelta(seconds=2)
 STUCK_AFTER_S = 60.0
+TURN_POLL_S = 0.2
 
 
 class Progress:
@@ -60,15 +62,26 @@ class Progress:
 
 
 def run_attempt(
-    *, lease: Lease, engine: Engine, actor: Actor, clock: Callable[[], datetime] = now
+    *,
+    lease: Lease,
+    engine: Engine,
+    actor: Actor,
+    clock: Callable[[], datetime] = now,
+    may_begin: Callable[[Lease], bool] = lambda _lease: True,
 ) -> str:
     """Draw, store, deliver or refuse; returns how it ended: a state, ``lost`` or ``requeued``.
+
+    ``may_begin`` is asked until it says yes; the lease is kept meanwhile.
 
     Safe to lose at any line: until the delivering commit nothing is charged and nothing can be
     downloaded, after it nothing is left to do.
     """
     generation = Generation.objects.get(id=lease.generation_id)
     progress = Progress(lease)
+    while not may_begin(lease):
+        if progress.should_cancel():
+            break
+        time.sleep(TURN_POLL_S)
     try:
         outcome = engine.generate(
             command_of(generation, lease),
@@ -78,7 +91,7 @@ def run_attempt(
         )
     except EngineLost as error:
         logger.warning("generation %s: %s", lease.generation_id, error)
-        return settle_lost(lease, str(error), actor, clock())
+        return settle_lost(lease, error, actor, clock())
     try:
         return settle(lease, outcome, actor, clock())
     except LeaseLost as error:
@@ -111,10 +124,13 @@ def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
 NOTHING_MADE = Refusal(None, "engine_error", "The engine made no image.", {}, ())
 
 
-def settle_lost(lease: Lease, reason: str, actor: Actor, at: datetime) -> str:
-    """The engine died: back to the queue, unless somebody else has the job by now."""
+def settle_lost(lease: Lease, lost: EngineLost, actor: Actor, at: datetime) -> str:
+    """The engine died: back to the queue, unless somebody else has the job by now.
+
+    A job that had not been begun is not to blame, and its attempt does not count.
+    """
     try:
-        give_back(lease=lease, reason=reason, actor=actor, at=at)
+        give_back(lease=lease, reason=str(lost), actor=actor, at=at, counts=lost.begun)
     except LeaseLost:
         return "lost"
     return "requeued"
@@ -134,6 +150,7 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
         seed=generation.seed,
         images=generation.images,
         output_format=generation.output_format,
+        alone=lease.is_retry,
     )
 
 

@@ -15,15 +15,17 @@ PATCH = 2
 class LatentPool:
     """Encoded scenes of one picture size, kept in memory and renewed a few at a time."""
 
-    def __init__(self, encode, width, height, capacity, seed, canary=0.03):
+    def __init__(self, encode, width, height, capacity, seed, canary=0.03, hard=0.0):
         self.encode, self.width, self.height = encode, width, height
-        self.capacity, self.canary = capacity, canary
+        self.capacity, self.canary, self.hard = capacity, canary, hard
         self.rng = np.random.default_rng(seed)
         self.latents, self.scenes, self.cursor = None, [], 0
 
     def renew(self, count):
         """Draws and encodes `count` new scenes; they replace the oldest once the pool is full."""
-        fresh = [scenes.sample_scene(self.rng, canary=self.canary) for _ in range(count)]
+        fresh = [
+            scenes.sample_scene(self.rng, canary=self.canary, hard=self.hard) for _ in range(count)
+        ]
         pictures = np.stack([scenes.render(s, self.width, self.height) for s in fresh])
         latents = self.encode(pictures)
         if self.latents is None:

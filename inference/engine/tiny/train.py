@@ -3,7 +3,8 @@ DIR [--minutes N]`.
 
 The run's folder holds vae.pt, raw.pt and turbo.pt, each resumable with --resume. Afterwards
 `--stage export` writes
-the two folders under --weights. A GPU is used when there is one.
+the two folders under --weights; `--stage reopen` makes the run's files from them again. A GPU is used
+when there is one.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import torch
 from torch import distributed, multiprocessing
 from transformers import AutoTokenizer
 
-from inference.engine.tiny import data, export, train_flow, train_text, train_vae
+from inference.engine.tiny import data, export, reopen, train_flow, train_text, train_vae
 from inference.engine.tiny import tokenizer as words
 from inference.engine.tiny import vae as tiny_vae
 
@@ -35,16 +36,23 @@ def main(arguments=None):
         minutes = (
             options.minutes * SHARES.get(stage, 0) if options.stage == "all" else options.minutes
         )
-        {"vae": _vae, "text": _text, "raw": _raw, "turbo": _turbo, "export": _export}[stage](
-            options, minutes
-        )
+        {
+            "vae": _vae,
+            "text": _text,
+            "raw": _raw,
+            "turbo": _turbo,
+            "export": _export,
+            "reopen": _reopen,
+        }[stage](options, minutes)
     return 0
 
 
 def _parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--stage", choices=("vae", "text", "raw", "turbo", "export", "all"), default="all"
+        "--stage",
+        choices=("vae", "text", "raw", "turbo", "export", "reopen", "all"),
+        default="all",
     )
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument(
@@ -61,6 +69,9 @@ def _parse(arguments):
     parser.add_argument("--learning-rate", type=float, default=train_flow.LEARNING_RATE)
     parser.add_argument(
         "--native", type=int, choices=(128, 256), default=256, help="side to end on, px"
+    )
+    parser.add_argument(
+        "--hard", type=float, default=0.0, help="share of scenes of the kinds confused most"
     )
     parser.add_argument("--start", type=Path, help="a saved run whose transformer raw starts from")
     parser.add_argument("--resume", action="store_true", help="go on from the stage's own file")
@@ -133,10 +144,17 @@ def _flow(options, minutes, variant):
     trainer = train_flow.Trainer(
         encode, tokenizer, turbo=variant == "turbo", device=device, batch_tokens=tokens,
         start=start, lr=options.learning_rate * (0.4 if variant == "turbo" else 1.0),
+        hard=options.hard,
     )  # fmt: skip
     if options.resume and path.exists():
         trainer.load(path)
     train_flow.run(trainer, path, minutes, native=options.native, log=_log)
+
+
+def _reopen(options, _minutes):
+    """The run's files again from the exported folders, so that training can go on from them."""
+    reopen.reopen(options.weights, options.out)
+    _log(f"reopened {options.weights} in {options.out}: go on with --stage turbo --resume")
 
 
 def _export(options, _minutes):

@@ -128,6 +128,7 @@ class Trainer:
         seed=0,
         start=None,
         lr=LEARNING_RATE,
+        hard=0.0,
     ):
         torch.manual_seed(seed)
         rank = distributed.get_rank() if distributed.is_initialized() else 0
@@ -145,7 +146,11 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed + 2 + 100 * rank)
         self.pools = {
             s: data.LatentPool(
-                encode, *s, 12000 if s == (128, 128) else 8000, seed + 10 + i + 100 * rank
+                encode,
+                *s,
+                12000 if s == (128, 128) else 8000,
+                seed + 10 + i + 100 * rank,
+                hard=hard,
             )
             for i, s in enumerate(SIZES)
         }
@@ -197,12 +202,13 @@ class Trainer:
         Path(f"{path}.part").replace(path)
 
     def load(self, path):
-        """Continues from a file that `save` wrote."""
+        """Continues from a file that `save` or `reopen` wrote (the latter has no optimisers)."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         self.bundle.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.muon.load_state_dict(state["muon"])
-        self.adam.load_state_dict(state["adam"])
+        if "muon" in state:
+            self.muon.load_state_dict(state["muon"])
+            self.adam.load_state_dict(state["adam"])
         self.step, self.samples = state["step"], state["samples"]
 
 

@@ -3,20 +3,26 @@
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the engine extra is not installed (make venv)")
 
-from inference.engine.denoise import (  # noqa: E402
-    Cancelled,
+from inference.engine.denoise import Request, denoise  # noqa: E402
+from inference.engine.model import LoadedModel  # noqa: E402
+from inference.engine.protocol import Cancelled  # noqa: E402
+from inference.engine.text import (  # noqa: E402
     PromptTooLong,
-    Request,
-    decode,
-    denoise,
+    TextCache,
+    drop_vision_tower,
     encode_text,
 )
-from inference.engine.loading import LoadedModel  # noqa: E402
-from inference.engine.vae import use_single_frame_convolutions  # noqa: E402
+from inference.engine.vae import (  # noqa: E402
+    decode,
+    encode,
+    to_bytes,
+    use_single_frame_convolutions,
+)
 
 pytestmark = pytest.mark.engine
 CLOSE = 1e-5
@@ -30,7 +36,7 @@ def model(random_pipeline: Any) -> LoadedModel:
 def ours(model: LoadedModel, prompt: str, *, guidance: float = 0.0, seeds: list[int]) -> Any:
     with torch.inference_mode():
         request = Request(
-            text=encode_text(model, prompt),
+            texts=[encode_text(model, prompt)] * len(seeds),
             unconditional=encode_text(model, "") if guidance else None,
             width=64,
             height=96,
@@ -86,6 +92,70 @@ class TestDenoise:
 
         assert (together - torch.cat(alone)).abs().max() < CLOSE
 
+    def test_different_prompts_in_one_batch_draw_what_each_draws_alone(
+        self, model: LoadedModel, random_pipeline: Any
+    ) -> None:
+        prompts = ["a blue square", "a large green star in the top left corner of a white page"]
+        with torch.inference_mode():
+            texts = [encode_text(model, prompt) for prompt in prompts]
+            request = Request(texts, None, 64, 96, 4, 0.0, [1, 2])
+            together = denoise(
+                model, request, on_step=lambda _s, _n: None, should_stop=lambda: False
+            )
+
+        alone = [
+            untouched(random_pipeline, prompt, seeds=[seed])
+            for prompt, seed in zip(prompts, (1, 2), strict=True)
+        ]
+
+        assert texts[0].tokens != texts[1].tokens
+        assert (together - torch.cat(alone)).abs().max() < CLOSE
+
+    def test_a_text_encoder_without_its_vision_tower_reads_the_same(
+        self, model: LoadedModel, random_pipeline: Any
+    ) -> None:
+        blind = copy.copy(random_pipeline)
+        blind.text_encoder = copy.deepcopy(random_pipeline.text_encoder)
+        dropped = drop_vision_tower(blind.text_encoder)
+        without = LoadedModel(blind, "blind", torch.device("cpu"), torch.float32)
+
+        with torch.inference_mode():
+            difference = (
+                encode_text(without, "a red circle").hidden
+                - encode_text(model, "a red circle").hidden
+            )
+
+        assert dropped > 0
+        assert difference.abs().max() == 0
+
+    def test_a_cached_text_is_the_text_that_was_encoded(self, model: LoadedModel) -> None:
+        cache = TextCache(model, capacity=2)
+        with torch.inference_mode():
+            first = cache.encoded("a red circle")
+            cache.encoded("two stars")
+            again = cache.encoded("a red circle")
+            cache.encoded("a moon")
+
+            assert again is first
+            assert cache.encoded("two stars") is not first
+            assert torch.equal(first.hidden, encode_text(model, "a red circle").hidden)
+
+    def test_shows_the_clean_picture_that_each_step_predicts(self, model: LoadedModel) -> None:
+        shown: list[Any] = []
+        with torch.inference_mode():
+            request = Request([encode_text(model, "a circle")], None, 64, 64, 3, 0.0, [1])
+
+            clean = denoise(
+                model,
+                request,
+                on_step=lambda _s, _n: None,
+                should_stop=lambda: False,
+                on_prediction=lambda _step, predicted: shown.append(predicted()),
+            )
+
+        assert len(shown) == 3
+        assert torch.allclose(shown[-1], clean, atol=CLOSE)
+
     def test_the_prompt_matters(self, model: LoadedModel) -> None:
         difference = ours(model, "a red circle", seeds=[1]) - ours(model, "two stars", seeds=[1])
 
@@ -94,7 +164,7 @@ class TestDenoise:
     def test_stops_within_one_step_when_it_is_cancelled(self, model: LoadedModel) -> None:
         seen: list[int] = []
         with torch.inference_mode():
-            request = Request(encode_text(model, "a circle"), None, 64, 64, 8, 0.0, [1])
+            request = Request([encode_text(model, "a circle")], None, 64, 64, 8, 0.0, [1])
 
             with pytest.raises(Cancelled):
                 denoise(
@@ -154,3 +224,38 @@ class TestSingleFrameConvolutions:
             picture = decode(model, latents, width=64, height=96) / 2 + 0.5
 
         assert (picture.clamp(0, 1) - expected).abs().max() < CLOSE
+
+    def test_encode_is_the_inverse_of_decodes_scaling(
+        self, model: LoadedModel, random_pipeline: Any
+    ) -> None:
+        pixels = torch.rand(1, 3, 64, 32) * 2 - 1
+        flat = copy.deepcopy(random_pipeline.vae)
+        use_single_frame_convolutions(flat)
+        with_2d = copy.copy(random_pipeline)
+        with_2d.vae = flat
+
+        with torch.inference_mode():
+            in_3d = encode(model, pixels)
+            in_2d = encode(LoadedModel(with_2d, "2d", torch.device("cpu"), torch.float32), pixels)
+
+        assert in_3d.shape == (1, 8, 16)
+        assert (in_3d - in_2d).abs().max() < CLOSE
+
+
+class TestToBytes:
+    def test_rounds_as_numpy_does(self) -> None:
+        pixels = torch.linspace(-1.1, 1.1, 3 * 32 * 32).view(1, 3, 32, 32)
+
+        data, finite = to_bytes(pixels)
+
+        expected = np.round(np.clip(pixels.numpy() / 2 + 0.5, 0, 1) * 255).astype(np.uint8)
+        assert (data[0].numpy() == expected[0].transpose(1, 2, 0)).all()
+        assert finite.tolist() == [True]
+
+    def test_tells_which_picture_is_not_finite(self) -> None:
+        pixels = torch.zeros(2, 3, 16, 16)
+        pixels[1, 0, 3, 3] = torch.nan
+
+        _, finite = to_bytes(pixels)
+
+        assert finite.tolist() == [True, False]
