@@ -24,7 +24,7 @@ from inference.engine.jobs import Job, Outbox
 from inference.engine.model import LoadedModel, inference_mode
 from inference.engine.protocol import Cancelled, GenerateCommand, Refused
 from inference.engine.slots import AdapterMismatch, AdaptersTooLarge
-from inference.engine.text import PromptTooLong, TextCache
+from inference.engine.text import PromptTooLong, Text, TextCache
 from moderation.operations.screening import restore_screened_prompt
 
 logger = logging.getLogger(__name__)
@@ -140,9 +140,8 @@ class Studio:
             )
             with inference_mode():
                 self._place_adapters(job)
-                found = {"adapters": command.adapters_key, "slot": job.slot}
-                text = self._texts.encoded(prompt.text, **found)
-                nothing = self._texts.encoded("", **found) if command.guidance > 0 else None
+                text = self._encoded(job, prompt.text)
+                nothing = self._encoded(job, "") if command.guidance > 0 else None
             job.prepare(prompt, text, nothing, release_slug=self.release_slug)
         except PromptTooLong as error:
             facts: dict[str, Any] = {"tokens": error.tokens, "limit": error.limit}
@@ -156,6 +155,9 @@ class Studio:
             job.fail(broken(None, error))
         else:
             self.shelf.put(job)
+
+    def _encoded(self, job: Job, prompt: str) -> Text:
+        return self._texts.encoded(prompt, adapters=job.command.adapters_key, slot=job.slot)
 
     def _place_adapters(self, job: Job) -> None:
         """Fetch the job's adapters and put them into a slot, which it holds until it is done."""
