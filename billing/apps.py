@@ -9,7 +9,13 @@ from django.db.models.signals import post_migrate
 from governance.kernel.actors import SYSTEM
 from governance.kernel.canonical import fingerprint
 from governance.kernel.money import usd
-from governance.kernel.registry import NavigationItem, demo_seeders, key_budgets, navigation
+from governance.kernel.registry import (
+    NavigationItem,
+    demo_seeders,
+    key_budgets,
+    navigation,
+    report_sections,
+)
 
 DEMO_DOLLARS = 25
 
@@ -23,6 +29,9 @@ class BillingConfig(AppConfig):
         """Called once per process by Django."""
         post_migrate.connect(keep_first_prices, sender=self)
         demo_seeders.register("billing", seed_demo_credit)
+        from billing.reports import ledger
+
+        report_sections.register("billing", ledger)
         from billing.operations.key_budgets import MonthlyKeyBudgets
 
         key_budgets.register("billing", MonthlyKeyBudgets())

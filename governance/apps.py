@@ -8,7 +8,13 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models.signals import post_migrate
 
-from governance.kernel.registry import HealthCheck, NavigationItem, health_checks, navigation
+from governance.kernel.registry import (
+    HealthCheck,
+    NavigationItem,
+    health_checks,
+    navigation,
+    report_sections,
+)
 
 
 class GovernanceConfig(AppConfig):
@@ -45,6 +51,10 @@ class GovernanceConfig(AppConfig):
             )
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
+        from governance.reports import sections
+
+        for name in ("eligibility", "releases", "access", "law"):
+            report_sections.register(name, getattr(sections, name))
         post_migrate.connect(keep_first_terms, sender=self)
 
 

@@ -12,6 +12,7 @@ from governance.kernel.registry import (
     health_checks,
     navigation,
     operator_tiles,
+    report_sections,
     revocation_hooks,
     search_sources,
 )
@@ -53,6 +54,9 @@ class InferenceConfig(AppConfig):
         from inference.queries.overview import operator_figures
 
         operator_tiles.register("generations", operator_figures)
+        from inference.reports import coverage
+
+        report_sections.register("inference", coverage)
 
 
 def probe_engine() -> str:

@@ -2,7 +2,13 @@
 
 from django.apps import AppConfig
 
-from governance.kernel.registry import HealthCheck, NavigationItem, health_checks, navigation
+from governance.kernel.registry import (
+    HealthCheck,
+    NavigationItem,
+    health_checks,
+    navigation,
+    report_sections,
+)
 
 
 class ModerationConfig(AppConfig):
@@ -13,6 +19,9 @@ class ModerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        from moderation.reports import gate
+
+        report_sections.register("moderation", gate)
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
         navigation.register(
             "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)

@@ -32,24 +32,24 @@ def fold(hashes: Sequence[bytes]) -> bytes:
     return hashes[0]
 
 
-def _split(count: int) -> int:
+def split(count: int) -> int:
     """The largest power of two that is smaller than ``count``."""
     return 1 << ((count - 1).bit_length() - 1)
 
 
-def _subtree(begin: int, end: int, node: Node) -> bytes:
+def subtree(begin: int, end: int, node: Node) -> bytes:
     """MTH(D[begin:end]) for a range that RFC 6962's splitting arrives at."""
     count = end - begin
     if count & (count - 1) == 0:
         level = count.bit_length() - 1
         return node(level, begin >> level)
-    middle = begin + _split(count)
-    return node_hash(_subtree(begin, middle, node), _subtree(middle, end, node))
+    middle = begin + split(count)
+    return node_hash(subtree(begin, middle, node), subtree(middle, end, node))
 
 
 def root(size: int, node: Node) -> bytes:
     """The root of the first ``size`` leaves."""
-    return _subtree(0, size, node) if size else EMPTY_ROOT
+    return subtree(0, size, node) if size else EMPTY_ROOT
 
 
 def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
@@ -59,12 +59,12 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
     begin, end = 0, size
     path: list[bytes] = []
     while end - begin > 1:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if index < middle:
-            path.append(_subtree(middle, end, node))
+            path.append(subtree(middle, end, node))
             end = middle
         else:
-            path.append(_subtree(begin, middle, node))
+            path.append(subtree(begin, middle, node))
             begin = middle
     return path[::-1]
 
@@ -81,15 +81,15 @@ def consistency_proof(old: int, new: int, node: Node) -> list[bytes]:
     begin, end, whole = 0, new, True
     path: list[bytes] = []
     while old != end:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if old <= middle:
-            path.append(_subtree(middle, end, node))
+            path.append(subtree(middle, end, node))
             end = middle
         else:
-            path.append(_subtree(begin, middle, node))
+            path.append(subtree(begin, middle, node))
             begin, whole = middle, False
     if not whole:
-        path.append(_subtree(begin, end, node))
+        path.append(subtree(begin, end, node))
     return path[::-1]
 
 

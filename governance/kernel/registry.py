@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from governance.kernel.actors import Actor
+from governance.kernel.report_parts import ReportScope, ReportSection
 
 T = TypeVar("T")
 
@@ -115,3 +116,6 @@ revocation_hooks: Registry[Callable[[UUID, datetime], int]] = Registry("revocati
 call_weights: Registry[Callable[[Mapping[str, Any]], int]] = Registry("call weight")
 # At most one: the app that keeps money.
 key_budgets: Registry[KeyBudgets] = Registry("key budgets")
+# Chapters of the compliance report. Only what was so at the end of the period, so that the same
+# report made again has the same bytes.
+report_sections: Registry[Callable[[ReportScope], list[ReportSection]]] = Registry("report section")

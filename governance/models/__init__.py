@@ -29,6 +29,12 @@ from governance.models.releases import (
     ReleaseFile,
     ReleaseStatus,
 )
+from governance.models.reports import (
+    AuditorLink,
+    ComplianceReport,
+    ReportSchedule,
+    ReportState,
+)
 from governance.models.seats import Invitation, Seat, SeatPool, SeatSnapshot
 from governance.models.standing import OrganizationStanding, StandingChange
 from governance.models.terms import DocumentKind, TermsDocument, TermsVersion
@@ -45,7 +51,9 @@ __all__ = [
     "AuditNode",
     "AuditPending",
     "AuditStamp",
+    "AuditorLink",
     "Breach",
+    "ComplianceReport",
     "ControlGroup",
     "DeniedFile",
     "Destruction",
@@ -66,6 +74,8 @@ __all__ = [
     "Project",
     "ReleaseFile",
     "ReleaseStatus",
+    "ReportSchedule",
+    "ReportState",
     "RetiringSecret",
     "Role",
     "Seat",
