@@ -118,6 +118,12 @@ class Env(BaseSettings):
         validation_alias="LICET_ENGINE_LANES",
         description="jobs under way in one engine: one drawn, one prepared, one judged",
     )
+    job_deadline_s: int = Field(
+        3600,
+        ge=10,
+        validation_alias="LICET_JOB_DEADLINE_S",
+        description="seconds after which a job that is not delivered ends free of charge",
+    )
     adapter_slots: int = Field(
         8,
         ge=0,

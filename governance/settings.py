@@ -266,6 +266,7 @@ RATE_LIMIT_KEY: int = env.rate_limit_key
 RATE_LIMIT_ORGANIZATION: int = env.rate_limit_organization
 LEAK_SCANNER_KEYS: Path | None = env.leak_scanner_keys
 ENGINE_LANES: int = env.engine_lanes
+JOB_DEADLINE_S: int = env.job_deadline_s
 ADAPTER_SLOTS: int = env.adapter_slots
 ADAPTER_RANK: int = env.adapter_rank
 BATCH_TOKENS: int = env.batch_tokens

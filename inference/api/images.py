@@ -22,6 +22,7 @@ from governance.operations.api_keys import Caller
 from inference.api.outcomes import StillRunning, raise_if_not_delivered
 from inference.api.serializers import ImagesRequest, ImagesResponse
 from inference.api.waiting import wait_until_final
+from inference.operations.adapters import AdapterChoice
 from inference.operations.addresses import artifact_behind, image_address
 from inference.operations.planning import GenerationRequest
 from inference.operations.storage import read_image
@@ -93,6 +94,8 @@ def generation_request(body: dict[str, Any], *, dialect: str = "openai") -> Gene
         output_format=body.get("output_format") or "png",
         dialect=dialect,
         client_user=body.get("user") or "",
+        adapters=tuple(AdapterChoice(**each) for each in body.get("adapters") or ()),
+        deadline_s=body.get("deadline_s"),
     )
 
 

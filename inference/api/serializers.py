@@ -10,6 +10,15 @@ from inference.operations.planning import MAX_IMAGES, MAX_STEPS, OUTPUT_FORMATS
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 
 
+class AdapterChoiceBody(serializers.Serializer[Any]):
+    """An adapter on a request."""
+
+    id = serializers.UUIDField()
+    strength = serializers.FloatField(
+        default=1.0, min_value=-2.0, max_value=2.0, help_text="1 is as trained."
+    )
+
+
 class ImagesRequest(serializers.Serializer[Any]):
     """Body of POST /v1/images/generations: OpenAI's fields, and ours beside them."""
 
@@ -35,6 +44,16 @@ class ImagesRequest(serializers.Serializer[Any]):
     )
     response_format = serializers.ChoiceField(
         ("b64_json", "url"), required=False, allow_null=True, help_text="b64_json by default."
+    )
+    adapters = AdapterChoiceBody(
+        many=True, required=False, help_text="Up to four of your own LoRA adapters."
+    )
+    deadline_s = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=86400,
+        help_text="Seconds after which the job is not worth making; it then ends free of charge.",
     )
     user = serializers.CharField(required=False, allow_null=True, max_length=200)
 

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from inference.api.account import BalanceView, Models
+from inference.api.adapters import AdapterDetail, Adapters
 from inference.api.generations import GenerationCancel, GenerationDetailView, Generations
 from inference.api.images import ImagesGenerations, image_content, waiting
 
@@ -16,6 +17,8 @@ urlpatterns = [
         GenerationCancel.as_view(),
         name="generation-cancel",
     ),
+    path("v1/adapters", Adapters.as_view(), name="adapters"),
+    path("v1/adapters/<uuid:adapter_id>", AdapterDetail.as_view(), name="adapter"),
     path("v1/models", Models.as_view(), name="models"),
     path("v1/balance", BalanceView.as_view(), name="balance"),
 ]

@@ -53,7 +53,7 @@ class AdapterFiles:
             return data
         try:
             with default_storage.open(use.blob, "rb") as stream:
-                data = stream.read()
+                data = bytes(stream.read())
         except OSError as error:
             raise AdapterUnavailable(f"The file of adapter {use.id} is gone.") from error
         if sha256_hex(data) != use.sha256:

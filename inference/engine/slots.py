@@ -112,15 +112,12 @@ class SlotBank:
 
     def _open(self, name: str, module: nn.Linear, slots: int) -> None:
         router = self.texts if name.startswith(TEXT_MODULES) else self.images
-        like = {"dtype": module.weight.dtype, "device": module.weight.device}
         module.__class__ = SlotLinear
         module.router = router  # type: ignore[assignment]
-        module.register_buffer(
-            "slot_a", torch.zeros(slots, self.rank, module.in_features, **like), persistent=False
-        )
-        module.register_buffer(
-            "slot_b", torch.zeros(slots, module.out_features, self.rank, **like), persistent=False
-        )
+        down = module.weight.new_zeros((slots, self.rank, module.in_features))
+        up = module.weight.new_zeros((slots, module.out_features, self.rank))
+        module.register_buffer("slot_a", down, persistent=False)
+        module.register_buffer("slot_b", up, persistent=False)
 
     def _find(self, key: str) -> int | None:
         if key in self._held:

@@ -1,6 +1,7 @@
 """Reading and writing .safetensors without torch, for the web process. Nothing in it is executed."""
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,16 +65,17 @@ def read_tensor(name: str, entry: object, body: memoryview) -> Array:
     """One tensor as float32. Raises TensorFileInvalid."""
     if not isinstance(entry, dict):
         raise TensorFileInvalid(f"The entry of {name} is no object.")
-    kind, shape, offsets = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
+    kind, shape, offsets = str(entry.get("dtype")), entry.get("shape"), entry.get("data_offsets")
     if kind not in ITEM_BYTES:
         raise TensorFileInvalid(f"{name} has the type {kind}; F32, F16 and BF16 are taken.")
-    if not is_counts(shape) or not is_counts(offsets) or len(offsets) != 2:  # type: ignore[arg-type] # noqa: PLR2004
-        raise TensorFileInvalid(f"{name} has no proper shape or place.")
-    first, last = offsets  # type: ignore[misc]
-    count = int(np.prod(shape, dtype=np.int64)) if shape else 1  # type: ignore[arg-type]
-    if not 0 <= first <= last <= len(body) or last - first != count * ITEM_BYTES[str(kind)]:
+    sides, ends = counts(name, shape), counts(name, offsets)
+    if len(ends) != len(("first", "last")):
+        raise TensorFileInvalid(f"{name} has no proper place.")
+    first, last = ends
+    size = math.prod(sides) * ITEM_BYTES[kind]
+    if not 0 <= first <= last <= len(body) or last - first != size:
         raise TensorFileInvalid(f"{name} does not lie where the header says.")
-    return as_float32(str(kind), body[first:last]).reshape(shape)  # type: ignore[arg-type]
+    return as_float32(kind, body[first:last]).reshape(sides)
 
 
 def as_float32(kind: str, raw: memoryview) -> Array:
@@ -85,9 +87,11 @@ def as_float32(kind: str, raw: memoryview) -> Array:
     return (np.frombuffer(raw, dtype="<u2").astype(np.uint32) << 16).view(np.float32)
 
 
-def is_counts(value: object) -> bool:
-    """A list of whole numbers, none negative."""
-    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
+def counts(name: str, value: object) -> list[int]:
+    """A list of whole numbers, none negative. Raises TensorFileInvalid."""
+    if not isinstance(value, list) or not all(type(each) is int and each >= 0 for each in value):
+        raise TensorFileInvalid(f"{name} has no proper shape or place.")
+    return value
 
 
 def write_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:

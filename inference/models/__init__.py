@@ -1,11 +1,13 @@
 """Generations, their images, and the engines that make them."""
 
+from inference.models.adapters import Adapter
 from inference.models.engines import EngineStatus, TenantShare
 from inference.models.generations import FINAL_STATES, OPEN_STATES, Artifact, Generation, State
 
 __all__ = [
     "FINAL_STATES",
     "OPEN_STATES",
+    "Adapter",
     "Artifact",
     "EngineStatus",
     "Generation",

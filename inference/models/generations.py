@@ -60,6 +60,10 @@ class Generation(models.Model):
     seed = models.BigIntegerField()
     images = models.PositiveSmallIntegerField(default=1)
     output_format = models.CharField(max_length=8, default="png")
+    # Each with id, sha256, blob and strength, as they were when the job was accepted.
+    adapters = models.JSONField(default=list)
+    # After this the job is not worth making any more; it ends within a step and costs nothing.
+    deadline_at = models.DateTimeField(null=True)
 
     authorization = models.JSONField(default=dict)
     quote = models.JSONField(default=dict)
@@ -92,6 +96,9 @@ class Generation(models.Model):
                 condition=Q(state="queued"),
             ),
             models.Index(fields=["api_key", "request_sha256", "-id"], name="generation_by_request"),
+            models.Index(
+                fields=["deadline_at"], name="generation_deadline", condition=Q(state="queued")
+            ),
             models.Index(
                 fields=["lease_until"], name="generation_running", condition=Q(state="running")
             ),

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from billing.queries.quotes import Quote, quote_generation
@@ -10,6 +11,7 @@ from governance.kernel.canonical import fingerprint
 from governance.kernel.errors import DomainError, InvalidRequest
 from governance.operations.authorization import Authorization, authorize_generation
 from governance.queries.releases import default_release_slug
+from inference.operations.adapters import AdapterChoice, chosen_adapters
 from inference.queries.engines import is_served
 from inference.queries.work import Size, rounded_up, work_gflop
 
@@ -44,11 +46,14 @@ class GenerationRequest:
     output_format: str = "png"
     dialect: str = "openai"
     client_user: str = ""
+    adapters: tuple[AdapterChoice, ...] = ()
+    deadline_s: int | None = None
 
     @property
     def sha256(self) -> str:
         """Fingerprint of the request, for idempotency and for joining retries."""
-        return fingerprint({**self.__dict__})
+        adapters = [[str(each.id), str(each.strength)] for each in self.adapters]
+        return fingerprint({**self.__dict__, "adapters": adapters})
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Plan:
     seed: int
     quote: Quote
     work: int = field(default=0)
+    adapters: list[dict[str, Any]] = field(default_factory=list)
 
 
 def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: datetime) -> Plan:
@@ -80,6 +86,7 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
     check_side("width", size.width, authorization)
     check_side("height", size.height, authorization)
     steps = request.steps or authorization.steps
+    adapters = chosen_adapters(request.adapters, organization_id=organization_id)
     quote = quote_generation(
         release_slug=authorization.release_slug,
         variant=authorization.variant,
@@ -87,6 +94,7 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
         height=size.height,
         steps=steps,
         images=request.images,
+        adapters=len(adapters),
         at=at,
     )
     return Plan(
@@ -96,6 +104,7 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
         steps=steps,
         seed=secrets.randbits(SEED_BITS) if request.seed is None else request.seed,
         quote=quote,
+        adapters=adapters,
         work=work_gflop(
             size=size,
             steps=steps,

@@ -4,12 +4,13 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.utils.timezone import now
 
 from governance.kernel.actors import Actor
 from inference.engine.client import Engine, EngineLost, Outcome
-from inference.engine.protocol import GenerateCommand, Refused
+from inference.engine.protocol import AdapterUse, GenerateCommand, Refused
 from inference.models import Generation
 from inference.operations.bell import ring
 from inference.operations.finishing import (
@@ -21,6 +22,7 @@ from inference.operations.finishing import (
 )
 from inference.operations.leases import Lease, LeaseLost, extend
 from inference.operations.storage import store_image
+from inference.queries.adapters import revoked_among
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +34,9 @@ TURN_POLL_S = 0.2
 class Progress:
     """Writes steps to the row and the bell, at most one UPDATE every two seconds."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, deadline_at: datetime | None = None) -> None:
         self.lease = lease
+        self.deadline_at = deadline_at
         self.lost = False
         self.step = 0
         self._written: datetime | None = None
@@ -52,13 +55,22 @@ class Progress:
             self.lost = self.lost or not extend(lease=self.lease, step=self.step, at=at)
 
     def should_cancel(self) -> bool:
-        """Whether the user has asked to stop, or the lease is lost; asked twice a second."""
+        """Whether the user has asked to stop, the deadline has passed or the lease is lost."""
         self.keep_lease()
-        return self.lost or (
-            Generation.objects.filter(
-                id=self.lease.generation_id, cancel_requested_at__isnull=False
-            ).exists()
+        return (
+            self.lost
+            or self.is_late
+            or (
+                Generation.objects.filter(
+                    id=self.lease.generation_id, cancel_requested_at__isnull=False
+                ).exists()
+            )
         )
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the job's deadline has passed."""
+        return self.deadline_at is not None and now() > self.deadline_at
 
 
 def run_attempt(
@@ -77,7 +89,10 @@ def run_attempt(
     downloaded, after it nothing is left to do.
     """
     generation = Generation.objects.get(id=lease.generation_id)
-    progress = Progress(lease)
+    progress = Progress(lease, generation.deadline_at)
+    revoked = revoked_among([UUID(each["id"]) for each in generation.adapters])
+    if revoked:
+        return settle_refused(lease, REVOKED_ADAPTER, actor, clock())
     while not may_begin(lease):
         if progress.should_cancel():
             break
@@ -92,6 +107,8 @@ def run_attempt(
     except EngineLost as error:
         logger.warning("generation %s: %s", lease.generation_id, error)
         return settle_lost(lease, error, actor, clock())
+    if outcome.cancelled and progress.is_late:
+        return settle_refused(lease, TOO_LATE, actor, clock())
     try:
         return settle(lease, outcome, actor, clock())
     except LeaseLost as error:
@@ -124,6 +141,31 @@ def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
 NOTHING_MADE = Refusal(None, "engine_error", "The engine made no image.", {}, ())
 
 
+REVOKED_ADAPTER = Refusal(
+    None,
+    "adapter_revoked",
+    "An adapter of this job was revoked or deleted before it started. Nothing was charged.",
+    {},
+    (),
+)
+TOO_LATE = Refusal(
+    None,
+    "deadline_exceeded",
+    "The deadline passed before it was made. Nothing was charged.",
+    {},
+    (),
+)
+
+
+def settle_refused(lease: Lease, why: Refusal, actor: Actor, at: datetime) -> str:
+    """The job ends without images and without a charge, unless somebody else has it by now."""
+    try:
+        refuse(lease=lease, refusals=[why], actor=actor, at=at)
+    except LeaseLost:
+        return "lost"
+    return "refused"
+
+
 def settle_lost(lease: Lease, lost: EngineLost, actor: Actor, at: datetime) -> str:
     """The engine died: back to the queue, unless somebody else has the job by now.
 
@@ -150,6 +192,7 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
         seed=generation.seed,
         images=generation.images,
         output_format=generation.output_format,
+        adapters=tuple(AdapterUse(**each) for each in generation.adapters),
         alone=lease.is_retry,
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from billing.operations.holds import place_hold
@@ -212,6 +213,8 @@ def new_generation(
         seed=plan.seed,
         images=request.images,
         output_format=request.output_format,
+        adapters=plan.adapters,
+        deadline_at=at + timedelta(seconds=request.deadline_s or settings.JOB_DEADLINE_S),
         authorization=frozen_authorization(plan.authorization),
         quote=plan.quote.as_json(),
         quoted_microusd=plan.quote.amount,
