@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--organizations", type=int, required=True)
-    parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--pairs", action="store_true", help="capture each hold as well")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.settings")
     django.setup()
@@ -62,13 +62,14 @@ def work(
     done: list[int],
     gates: tuple[threading.Barrier, threading.Barrier],
 ) -> None:
-    """One client: hold after hold, each for another organization."""
+    """One client: hold after hold, each for an organization at random."""
     from django.db import connections  # noqa: PLC0415 (after django.setup)
     from django.utils.timezone import now  # noqa: PLC0415
 
     from billing.kernel.pricing import Quote  # noqa: PLC0415
     from billing.models import PriceVersion  # noqa: PLC0415
-    from billing.operations.holds import capture_hold, place_hold  # noqa: PLC0415
+    from billing.operations.admission import admit_hold  # noqa: PLC0415
+    from billing.operations.holds import HoldRequest, capture_hold  # noqa: PLC0415
     from governance.kernel.ids import uuid7  # noqa: PLC0415
     from governance.kernel.money import Microdollars  # noqa: PLC0415
 
@@ -81,7 +82,7 @@ def work(
     deadline = time.monotonic() + options.seconds
     while time.monotonic() < deadline:
         number, job = dice.randint(1, options.organizations), uuid7()
-        hold = place_hold(
+        request = HoldRequest(
             organization_id=number_as_id(0, number),
             project_id=number_as_id(1, number),
             api_key_id=number_as_id(2, number),
@@ -90,8 +91,8 @@ def work(
             idempotency_key=f"job:{job}",
             request_sha256="",
             at=now(),
-            write_job=lambda _hold: None,
         )
+        hold = admit_hold(request=request)
         if options.pairs:
             capture_hold(hold_id=hold.hold_id, delivered_images=1, lease_epoch=0, at=now())
         done[index] += 1

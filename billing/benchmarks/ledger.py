@@ -102,9 +102,11 @@ class Bench:
             printed = self.pgbench("bench", *script, *load)
         found = TPS.search(printed)
         assert found, printed
-        return float(found[1])
+        return float(found[1]) * scripts.UNITS.get(name, 1)
 
-    def application_rate(self, *, pairs: bool, clients: int) -> float:
+    def application_rate(
+        self, clients: int, *options: str, organizations: int = scripts.ORGANIZATIONS
+    ) -> float:
         """Holds (or pairs) a second of the application's own operations, from Python processes."""
         threads = max(1, clients // PROCESSES)
         running = [
@@ -112,7 +114,7 @@ class Bench:
                 [
                     sys.executable, "-m", "billing.benchmarks.application",
                     "--seconds", str(self.seconds), "--threads", str(threads),
-                    "--organizations", str(scripts.ORGANIZATIONS), *(["--pairs"] if pairs else []),
+                    "--organizations", str(organizations), *options,
                 ],
                 cwd=ROOT, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 text=True,
@@ -148,10 +150,14 @@ def compare(bench: Bench, rounds: int) -> dict[tuple[str, int], list[float]]:
     measured: dict[tuple[str, int], list[float]] = defaultdict(list)
     for number in range(rounds):
         for clients in CLIENTS:
-            for name in ("tpcb", "holds_many", "pairs_many", "holds_hot"):
+            for name in ("tpcb", "holds_many", "pairs_many", "holds_hot", "holds_hot_group"):
                 measured[name, clients].append(bench.rate(name, clients))
-            for name, pairs in (("app_holds_many", False), ("app_pairs_many", True)):
-                rate = bench.application_rate(pairs=pairs, clients=clients)
+            application = {
+                "app_holds_many": bench.application_rate(clients),
+                "app_pairs_many": bench.application_rate(clients, "--pairs"),
+                "app_holds_hot": bench.application_rate(clients, organizations=1),
+            }
+            for name, rate in application.items():
                 measured[name, clients].append(rate)
             say(f"round {number + 1} of {rounds}, {clients} clients")
     return measured

@@ -3,6 +3,7 @@
 
 ORGANIZATIONS = 1_000
 AMOUNT = 4_000
+GROUP = 50
 RICH = 10**15
 
 # Ids that a pgbench variable can name: organization, project and key number n.
@@ -17,6 +18,16 @@ OPEN = f"""SELECT h.hold_id FROM (SELECT uuidv7() AS job) j, LATERAL billing_ope
 """
 HOLD = f"BEGIN;\n{OPEN}SELECT billing_reserve({ORG}, {AMOUNT});\nCOMMIT;\n"
 PAIR = HOLD + "SELECT outcome FROM billing_capture_hold(:hold_id, 1, 0, now());\n"
+GROUPED = f"""BEGIN;
+SELECT posted, held FROM billing_wallet WHERE organization_id = {ORG};
+SELECT job, outcome, hold_id, job_id, held, request, facts FROM billing_open_holds({ORG}, (
+    SELECT jsonb_agg(jsonb_build_object('id', uuidv7(), 'project', {PROJECT}, 'api_key', {KEY},
+        'member', NULL, 'job', j.job, 'idempotency', 'job:' || j.job, 'sha256', '',
+        'amount', {AMOUNT}, 'per_image', {AMOUNT}, 'price', {PRICE}, 'quote', '{{}}'::jsonb))
+    FROM (SELECT uuidv7() AS job FROM generate_series(1, {GROUP})) j), now());
+SELECT billing_reserve({ORG}, {GROUP * AMOUNT});
+COMMIT;
+"""
 SHORT_OF_MONEY = 999
 # A refused reservation rolls back, as the application does.
 OVERSELL = f"""\\set n {SHORT_OF_MONEY}
@@ -36,8 +47,11 @@ SCRIPTS = {
     "holds_many": ANY + HOLD,
     "pairs_many": ANY + PAIR,
     "holds_hot": HOT + HOLD,
+    "holds_hot_group": HOT + GROUPED,
     "balance": ANY + BALANCE,
 }
+# How many holds one pgbench transaction of a script is.
+UNITS = {"holds_hot_group": GROUP}
 
 
 def seed(number_of_organizations: int = ORGANIZATIONS) -> str:

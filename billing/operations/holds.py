@@ -73,67 +73,113 @@ class CaptureResult:
     already: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class HoldRequest:
+    """What is to be set aside, for whom and for which job. A test job holds 0 µUSD.
+
+    ``idempotency_key`` and ``request_sha256``: the same key and request return the first result.
+    """
+
+    organization_id: UUID
+    project_id: UUID
+    api_key_id: UUID | None
+    job_id: UUID
+    quote: Quote
+    idempotency_key: str
+    request_sha256: str
+    at: datetime
+    member_id: UUID | None = None
+    test_mode: bool = False
+
+    @property
+    def amount(self) -> int:
+        """µUSD to set aside."""
+        return 0 if self.test_mode else self.quote.amount
+
+    @property
+    def per_image(self) -> int:
+        """µUSD that each delivered image will cost."""
+        return 0 if self.test_mode else self.quote.per_image
+
+
 OPEN_HOLD = """
 SELECT * FROM billing_open_hold(%(id)s, %(organization)s, %(project)s, %(key)s, %(member)s, %(job)s,
     %(idempotency)s, %(sha)s, %(amount)s, %(per_image)s, %(price)s, %(quote)s, %(at)s)
 """
 
 
+def nothing(*_: object) -> None:
+    """For a caller without conditions or rows of its own."""
+
+
 @transaction.atomic
 def place_hold(
     *,
-    organization_id: UUID,
-    project_id: UUID,
-    api_key_id: UUID | None,
-    job_id: UUID,
-    quote: Quote,
-    idempotency_key: str,
-    request_sha256: str,
-    at: datetime,
-    write_job: Callable[[UUID], None],
-    member_id: UUID | None = None,
-    test_mode: bool = False,
+    request: HoldRequest,
+    require: Callable[[], None] = nothing,
+    write_job: Callable[[UUID], None] = nothing,
 ) -> HoldResult:
     """Reserve the quote's amount for one job, in one transaction with the job's own rows.
 
-    ``write_job`` is called between the hold and the wallet, whose row lock thus comes last. The same
-    key and request return the first result; ``write_job`` is not called then. A test job holds 0 µUSD.
+    ``require`` is called first and refuses by raising; ``write_job`` between the hold and the wallet,
+    whose row lock thus comes last. A request that was made before returns its first result;
+    ``write_job`` is not called then.
 
     Raises InsufficientBalance, BudgetReached, IdempotencyKeyReused, KeyRevoked; nothing is written
     then.
     """
-    amount = 0 if test_mode else quote.amount
+    require()
     values = {
         "id": uuid7(),
-        "organization": organization_id,
-        "project": project_id,
-        "key": api_key_id,
-        "member": member_id,
-        "job": job_id,
-        "idempotency": idempotency_key,
-        "sha": request_sha256,
-        "amount": amount,
-        "per_image": 0 if test_mode else quote.per_image,
-        "price": quote.price_version_id,
-        "quote": json.dumps(quote.as_json()),
-        "at": at,
+        "organization": request.organization_id,
+        "project": request.project_id,
+        "key": request.api_key_id,
+        "member": request.member_id,
+        "job": request.job_id,
+        "idempotency": request.idempotency_key,
+        "sha": request.request_sha256,
+        "amount": request.amount,
+        "per_image": request.per_image,
+        "price": request.quote.price_version_id,
+        "quote": json.dumps(request.quote.as_json()),
+        "at": request.at,
     }
     with connection.cursor() as cursor:
         cursor.execute(OPEN_HOLD, values)
-        outcome, hold_id, first_job, held, first_request, facts = cursor.fetchone()
-        if outcome == "replayed":
-            return replayed(hold_id, first_job, held, same=first_request == request_sha256)
-        if outcome == "key_revoked":
-            raise KeyRevoked("The API key was revoked or has expired.")
-        if outcome == "budget_reached":
-            raise budget_reached(json.loads(facts) if isinstance(facts, str) else facts)
-        write_job(hold_id)
-        if amount:
-            cursor.execute("SELECT billing_reserve(%s, %s)", [organization_id, amount])
-            (reserved,) = cursor.fetchone()
-            if not reserved:
-                raise insufficient(organization_id, amount)
-    return HoldResult(hold_id, amount, created=True, job_id=job_id)
+        result = answered(request, *cursor.fetchone())
+    if result.created:
+        write_job(result.hold_id)
+        if not reserve(request.organization_id, request.amount):
+            raise insufficient(request.organization_id, request.amount)
+    return result
+
+
+def answered(
+    request: HoldRequest,
+    outcome: str,
+    hold_id: UUID,
+    job_id: UUID,
+    held: int,
+    first_request: str,
+    facts: Any,
+) -> HoldResult:
+    """What the database said to one request. Raises the refusal that it names."""
+    if outcome == "replayed":
+        return replayed(hold_id, job_id, held, same=first_request == request.request_sha256)
+    if outcome == "key_revoked":
+        raise KeyRevoked("The API key was revoked or has expired.")
+    if outcome == "budget_reached":
+        raise budget_reached(json.loads(facts) if isinstance(facts, str) else facts)
+    return HoldResult(hold_id, held, created=True, job_id=job_id)
+
+
+def reserve(organization_id: UUID, amount: int) -> bool:
+    """Take ``amount`` µUSD from what is available; False where it is not there. The last statement."""
+    if not amount:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_reserve(%s, %s)", [organization_id, amount])
+        return bool(cursor.fetchone()[0])
 
 
 def replayed(hold_id: UUID, job_id: UUID, held: int, *, same: bool) -> HoldResult:

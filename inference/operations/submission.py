@@ -9,7 +9,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from billing.operations.holds import place_hold
+from billing.operations.admission import admit_hold
+from billing.operations.holds import HoldRequest
 from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
 from governance.operations import audit
@@ -135,9 +136,8 @@ def queue(
             images=generation.images,
         )
 
-    with transaction.atomic():
-        require_startable(release_id=plan.authorization.release_id)
-        result = place_hold(
+    result = admit_hold(
+        request=HoldRequest(
             organization_id=submitter.organization_id,
             project_id=submitter.project_id,
             api_key_id=submitter.api_key_id,
@@ -147,11 +147,13 @@ def queue(
             idempotency_key=idempotency_key or f"job:{generation_id}",
             request_sha256=plan.request.sha256,
             at=at,
-            write_job=write_job,
             test_mode=submitter.test_mode,
-        )
-        if result.created:
-            transaction.on_commit(lambda: enqueue(generation_id))
+        ),
+        require=lambda: require_startable(release_id=plan.authorization.release_id),
+        write_job=write_job,
+    )
+    if result.created:
+        transaction.on_commit(lambda: enqueue(generation_id))
     return Submission(result.job_id, joined=not result.created)
 
 

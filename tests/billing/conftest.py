@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from billing.kernel.pricing import Line, Quote
 from billing.models import Hold, PriceVersion
 from billing.operations.credits import grant_credit
-from billing.operations.holds import HoldResult, capture_hold, place_hold, void_hold
+from billing.operations.holds import HoldRequest, HoldResult, capture_hold, place_hold, void_hold
 from governance.kernel.actors import SYSTEM
 from governance.kernel.ids import uuid7
 from governance.kernel.money import Microdollars
@@ -61,8 +61,21 @@ class Account:
         job: UUID | None = None,
         member: UUID | None = None,
     ) -> HoldResult:
+        request = self.request(amount, key=key, body=body, images=images, job=job, member=member)
+        return place_hold(request=request)
+
+    def request(
+        self,
+        amount: int,
+        *,
+        key: str | None = None,
+        body: str = "body",
+        images: int = 1,
+        job: UUID | None = None,
+        member: UUID | None = None,
+    ) -> HoldRequest:
         job_id = job or uuid7()
-        return place_hold(
+        return HoldRequest(
             organization_id=self.organization.id,
             project_id=self.key.key.project_id,
             api_key_id=self.key.key.id,
@@ -72,7 +85,6 @@ class Account:
             idempotency_key=key or f"job:{job_id}",
             request_sha256=body,
             at=now(),
-            write_job=lambda _hold: None,
         )
 
     def capture(self, hold_id: UUID, images: int = 1) -> int:
