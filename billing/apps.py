@@ -42,6 +42,13 @@ class BillingConfig(AppConfig):
             ("usage", "Usage", "chart", 62),
         ):
             navigation.register(name, NavigationItem(label, name, icon, order, seen_by))
+        navigation.register("prices", NavigationItem("Prices", "prices", "list", 63))
+        for name, label, icon, order in (
+            ("price-book", "Price book", "wallet", 70),
+            ("reconciliation", "Reconciliation", "scale", 71),
+        ):
+            item = NavigationItem(label, name, icon, order, per_organization=False)
+            navigation.register(name, item)
 
 
 def keep_first_prices(**_: object) -> None:

@@ -26,4 +26,5 @@ FIRST_LIST = {
     },
     "adapter_microusd": 1_000,
     "style_reference_microusd": 5_000,
+    "training_step_microusd": 2_000,
 }

@@ -1,6 +1,7 @@
 """Prices from a price list: integers in, µUSD out, one rounding per image.
 
     per image = ceil(base(variant, size) x steps / included steps) + adapters + style references
+    training  = steps x price of a step, where the list offers training
 
 A published price list never changes; a job keeps the quote that it was accepted with.
 """
@@ -11,6 +12,9 @@ from uuid import UUID
 
 from governance.kernel.errors import DomainError
 from governance.kernel.money import LARGEST_AMOUNT, Microdollars
+
+# µUSD for one optimizer step of training an adapter; a list without it offers no training.
+TRAINING = "training_step_microusd"
 
 
 class PriceNotFound(DomainError):
@@ -45,7 +49,8 @@ class Quote:
     price_version_id: UUID
     lines: tuple[Line, ...]
     currency: str = "USD"
-    # What was priced: release, variant, width, height, steps, adapters, style_references.
+    # What was priced: release, variant, width, height, steps, adapters, style_references; or
+    # training_steps.
     priced: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -119,6 +124,24 @@ def price(
     )
 
 
+def price_training(body: dict[str, Any], *, price_version_id: UUID, steps: int) -> Quote:
+    """The quote for training an adapter (LoRA): each step is a unit, captured by those that were run.
+
+    Raises PriceNotFound where the list offers no training.
+    """
+    unit = body.get(TRAINING)
+    if unit is None:
+        raise PriceNotFound("The price list in force offers no training.")
+    return Quote(
+        amount=Microdollars(unit * steps),
+        per_image=Microdollars(unit),
+        images=steps,
+        price_version_id=price_version_id,
+        lines=(Line("training step", steps, unit),),
+        priced={"training_steps": steps},
+    )
+
+
 def size_price(sizes: list[dict[str, int]], pixels: int) -> int:
     """µUSD of the smallest size class that holds ``pixels``. Raises PriceNotFound."""
     for entry in sorted(sizes, key=lambda item: item["up_to_pixels"]):
@@ -141,6 +164,8 @@ def require_price_list(body: Any) -> None:
         raise InvalidPriceList("The list needs models.")
     for name in ("adapter_microusd", "style_reference_microusd"):
         require_amount(body.get(name), name)
+    if TRAINING in body:
+        require_amount(body[TRAINING], TRAINING)
     for variant in ("turbo", "raw"):
         if variant not in body["models"]:
             raise InvalidPriceList(f"The list has no price for {variant}.")

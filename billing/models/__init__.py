@@ -18,7 +18,13 @@ from billing.models.payments import (
     TopUpTrigger,
 )
 from billing.models.prices import PriceVersion
-from billing.models.reconciliation import Difference, ProviderLine, ReconciliationRun
+from billing.models.reconciliation import (
+    Adjustment,
+    AdjustmentState,
+    Difference,
+    ProviderLine,
+    ReconciliationRun,
+)
 from billing.models.statements import Statement
 from billing.models.usage import RollupDay, UsageRollup
 from billing.models.wallets import Wallet
@@ -26,6 +32,8 @@ from billing.models.wallets import Wallet
 __all__ = [
     "MICROUSD_PER_CENT",
     "OPEN_TOP_UPS",
+    "Adjustment",
+    "AdjustmentState",
     "Budget",
     "BudgetAction",
     "BudgetPeriod",

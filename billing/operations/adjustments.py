@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.models import LotSource
+from billing.models import Adjustment, AdjustmentState, LotSource
 from billing.operations.journal import Leg, book, move_wallet
 from billing.operations.lots import add_lot, lock_wallet, settle_lots
 from governance.kernel.actors import Actor
-from governance.kernel.errors import DomainError, InvalidRequest
+from governance.kernel.errors import DomainError, InvalidRequest, NotFound
 from governance.operations import audit
 
 
@@ -19,6 +19,93 @@ class ApproverNeeded(DomainError):
     code = "approver_needed"
     title = "Somebody else has to approve"
     status = 403
+
+
+class AdjustmentDecided(DomainError):
+    """The adjustment was approved or declined before."""
+
+    code = "adjustment_decided"
+    title = "The adjustment is decided"
+    status = 409
+
+
+@transaction.atomic
+def request_adjustment(
+    *, organization_id: UUID, amount: int, reason: str, actor: Actor, at: datetime
+) -> Adjustment:
+    """Ask for a correction of ``amount`` µUSD (negative: take away); nothing is booked yet.
+
+    Raises InvalidRequest.
+    """
+    if not reason.strip() or amount == 0:
+        raise InvalidRequest("An adjustment has a reason and an amount.", param="reason")
+    asked = Adjustment.objects.create(
+        organization_id=organization_id,
+        amount=amount,
+        reason=reason.strip()[:500],
+        asked_by=actor.id,
+        asked_by_label=actor.label,
+        asked_at=at,
+    )
+    record(asked, "adjustment.requested", actor)
+    return asked
+
+
+@transaction.atomic
+def approve_adjustment(*, adjustment_id: UUID, actor: Actor, at: datetime) -> None:
+    """Book what another person asked for, once.
+
+    Raises NotFound, AdjustmentDecided, ApproverNeeded; nothing is written then.
+    """
+    asked = waiting_adjustment(adjustment_id)
+    adjust_balance(
+        organization_id=asked.organization_id,
+        amount=asked.amount,
+        reason=asked.reason,
+        external_reference=f"adjustment:{asked.id}",
+        actor=Actor(kind="user", id=asked.asked_by, label=asked.asked_by_label),
+        approver=actor,
+        at=at,
+    )
+    decide(asked, AdjustmentState.APPROVED, actor, at)
+    record(asked, "adjustment.approved", actor)
+
+
+@transaction.atomic
+def decline_adjustment(*, adjustment_id: UUID, actor: Actor, at: datetime) -> None:
+    """Say no, or take back what one asked for oneself. Raises NotFound, AdjustmentDecided."""
+    asked = waiting_adjustment(adjustment_id)
+    decide(asked, AdjustmentState.DECLINED, actor, at)
+    record(asked, "adjustment.declined", actor)
+
+
+def waiting_adjustment(adjustment_id: UUID) -> Adjustment:
+    """The locked row. Raises NotFound, AdjustmentDecided."""
+    asked = Adjustment.objects.select_for_update().filter(id=adjustment_id).first()
+    if asked is None:
+        raise NotFound("There is no such adjustment.")
+    if asked.state != AdjustmentState.WAITING:
+        raise AdjustmentDecided(f"It was {asked.state} by {asked.decided_by_label}.")
+    return asked
+
+
+def decide(asked: Adjustment, state: AdjustmentState, actor: Actor, at: datetime) -> None:
+    """Keep who decided, and when."""
+    asked.state, asked.decided_at = state, at
+    asked.decided_by, asked.decided_by_label = actor.id, actor.label
+    asked.save(update_fields=["state", "decided_at", "decided_by", "decided_by_label"])
+
+
+def record(asked: Adjustment, act: str, actor: Actor) -> None:
+    """One audit entry about an adjustment."""
+    audit.record(
+        act=act,
+        actor=actor,
+        organization_id=asked.organization_id,
+        subject_kind="adjustment",
+        subject_id=asked.id,
+        facts={"amount_microusd": asked.amount, "reason": asked.reason},
+    )
 
 
 @transaction.atomic

@@ -128,9 +128,7 @@ def admit_hold(
 
 def alone(ticket: Ticket) -> HoldResult:
     """One request in a transaction of its own. Raises its refusal."""
-    return place_hold(
-        request=ticket.request, require=ticket.require, write_job=ticket.write_job
-    )
+    return place_hold(request=ticket.request, require=ticket.require, write_job=ticket.write_job)
 
 
 def told(ticket: Ticket) -> HoldResult:
@@ -150,7 +148,9 @@ def lead(leader: Ticket, companions: list[Ticket]) -> HoldResult:
         pass
     except Exception:
         # One request's trouble is not the others': everybody tries alone and meets only their own.
-        logger.warning("a group of %d holds is tried one by one", len(companions) + 1, exc_info=True)
+        logger.warning(
+            "a group of %d holds is tried one by one", len(companions) + 1, exc_info=True
+        )
     finally:
         for ticket in companions:
             ticket.turn.set()

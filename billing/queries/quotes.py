@@ -5,10 +5,10 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from billing.kernel.pricing import PriceNotFound, Quote, price
+from billing.kernel.pricing import PriceNotFound, Quote, price, price_training
 from billing.models import PriceVersion
 
-__all__ = ["PriceNotFound", "Quote", "quote_generation"]
+__all__ = ["PriceNotFound", "Quote", "quote_generation", "quote_training"]
 
 
 def quote_generation(
@@ -27,17 +27,9 @@ def quote_generation(
 
     A price for the release itself wins over the one for its variant.
     """
-    version = (
-        PriceVersion.objects.filter(published_at__isnull=False, effective_from__lte=at)
-        .order_by("-effective_from")
-        .values_list("id", flat=True)
-        .first()
-    )
-    if version is None:
-        raise PriceNotFound("No price list is in force. An operator must publish one.")
-    body = price_list(version)
+    version = version_in_force(at)
     return price(
-        body,
+        price_list(version),
         price_version_id=version,
         release=release_slug,
         variant=variant,
@@ -48,6 +40,25 @@ def quote_generation(
         adapters=adapters,
         style_references=style_references,
     )
+
+
+def quote_training(*, steps: int, at: datetime) -> Quote:
+    """The price of training an adapter for so many steps. Raises PriceNotFound."""
+    version = version_in_force(at)
+    return price_training(price_list(version), price_version_id=version, steps=steps)
+
+
+def version_in_force(at: datetime) -> UUID:
+    """The newest published list that has begun. Raises PriceNotFound."""
+    version = (
+        PriceVersion.objects.filter(published_at__isnull=False, effective_from__lte=at)
+        .order_by("-effective_from")
+        .values_list("id", flat=True)
+        .first()
+    )
+    if version is None:
+        raise PriceNotFound("No price list is in force. An operator must publish one.")
+    return version
 
 
 @lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,7 +17,6 @@ from billing.operations.admission import Ticket, admit_hold, admit_together
 from billing.operations.budgets import set_budget
 from billing.operations.holds import (
     BudgetReached,
-    HoldRequest,
     HoldResult,
     IdempotencyKeyReused,
     InsufficientBalance,
@@ -163,7 +163,7 @@ class TestAGroup:
     def test_of_a_test_key_holds_nothing(self, funded: Funded) -> None:
         account = funded(10_000)
         request = account.request(1_000)
-        free = HoldRequest(**{**vars(request), "test_mode": True})
+        free = replace(request, test_mode=True)
 
         together([Ticket(free, nothing, nothing), *tickets(account, 1_000)])
 
@@ -183,7 +183,9 @@ class TestTheChecks:
             at=now(),
         )
 
-        answers = together([*tickets(account, 1_000), *tickets(revoked, 1_000), *tickets(account, 9)])
+        answers = together(
+            [*tickets(account, 1_000), *tickets(revoked, 1_000), *tickets(account, 9)]
+        )
 
         assert [type(answer) for answer in answers] == [HoldResult, KeyRevoked, HoldResult]
         assert balance_of(account.organization.id).held == 1_009
@@ -208,7 +210,9 @@ class TestTheChecks:
         limit(account, BudgetScope.API_KEY, account.key.key.id, 2_500)
         limit(account, BudgetScope.ORGANIZATION, account.organization.id, 4_000)
 
-        answers = together([*tickets(account, 1_000, 1_000, 1_000, 500), *tickets(other, 2_000, 1_500)])
+        answers = together(
+            [*tickets(account, 1_000, 1_000, 1_000, 500), *tickets(other, 2_000, 1_500)]
+        )
 
         assert [type(answer) for answer in answers] == [
             HoldResult, HoldResult, BudgetReached, HoldResult, BudgetReached, HoldResult,
@@ -221,7 +225,9 @@ class TestTheChecks:
         account, member = funded(100_000), UUID(int=7)
         limit(account, BudgetScope.MEMBER, member, 1_000)
         limit(account, BudgetScope.PROJECT, account.key.key.project_id, 2_000)
-        of_member = [Ticket(account.request(900, member=member), nothing, nothing) for _ in range(2)]
+        of_member = [
+            Ticket(account.request(900, member=member), nothing, nothing) for _ in range(2)
+        ]
 
         answers = together([*of_member, *tickets(account, 1_100, 1)])
 
