@@ -29,6 +29,7 @@ class StatementNotDue(DomainError):
 STRAGGLERS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < %s
+    AND backend_type = 'client backend'
 """
 
 SINGLE = """
