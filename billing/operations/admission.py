@@ -72,7 +72,8 @@ class Turnstile:
         """Those that wait behind the leader, without a second request of the same idempotency key."""
         with self._lock:
             waiting = self._waiting[leader.request.organization_id]
-            keys, taken, left = {leader.request.idempotency_key}, [], deque[Ticket]()
+            keys, left = {leader.request.idempotency_key}, deque[Ticket]()
+            taken: list[Ticket] = []
             for ticket in waiting:
                 key = ticket.request.idempotency_key
                 if key in keys or len(taken) == LARGEST_GROUP - 1:

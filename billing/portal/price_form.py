@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from billing.kernel.pricing import TRAINING
 from billing.portal.amounts import microdollars
-from billing.queries.prices import pixels_for_people
+from billing.queries.prices import models_of, pixels_for_people
 from governance.kernel.errors import InvalidRequest
 from governance.kernel.money import MICRODOLLARS_PER_USD
 
@@ -85,7 +85,7 @@ def form_of(body: dict[str, Any], *, label: str, begins: datetime) -> PriceForm:
             ]
             + [SizeFields()] * SPARE_SIZES,
         )
-        for name, model in body["models"].items()
+        for name, model in models_of(body)
     ]
     models.append(ModelFields(sizes=[SizeFields(), SizeFields()]))
     extras = {name: dollars(body[name]) for name, _, _ in EXTRAS if name in body}
@@ -100,17 +100,21 @@ def form_from(data: QueryDict) -> PriceForm:
         sizes: list[SizeFields] = []
         while f"{prefix}-size-{len(sizes)}-up_to" in data:
             place = f"{prefix}-size-{len(sizes)}"
-            sizes.append(
-                SizeFields(data[f"{place}-up_to"].strip(), data.get(f"{place}-price", "").strip())
-            )
-        name = data.get(f"{prefix}-name", "").strip()
-        models.append(ModelFields(name, data[f"{prefix}-steps"].strip(), sizes))
+            sizes.append(SizeFields(typed(data, f"{place}-up_to"), typed(data, f"{place}-price")))
+        models.append(
+            ModelFields(typed(data, f"{prefix}-name"), typed(data, f"{prefix}-steps"), sizes)
+        )
     return PriceForm(
-        label=data.get("label", "").strip(),
-        begins=data.get("begins", "").strip(),
+        label=typed(data, "label"),
+        begins=typed(data, "begins"),
         models=models,
-        extras={name: data.get(name, "").strip() for name, _, _ in EXTRAS},
+        extras={name: typed(data, name) for name, _, _ in EXTRAS},
     )
+
+
+def typed(data: QueryDict, name: str) -> str:
+    """What was typed into a field, without the spaces around it."""
+    return str(data.get(name, "")).strip()
 
 
 def model_body(model: ModelFields) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def price_book_page(request: HttpRequest) -> HttpResponse:
     """Every version, and a form for the next one: it becomes a draft, which is simulated and published."""
     at = now()
     book = price_book(at)
+    form: PriceForm | None
     if request.method == "POST":
         form = form_from(request.POST)
         try:

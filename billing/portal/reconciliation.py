@@ -17,6 +17,7 @@ from billing.portal.access import staff_page
 from billing.portal.amounts import microdollars
 from billing.queries.reconciliation import (
     adjustments,
+    ages_of,
     gone_differences,
     last_runs,
     open_differences,
@@ -27,14 +28,19 @@ from governance.kernel.money import format_usd
 from governance.models import Organization
 from governance.portal.access import actor_of_person
 
+SHOWN = 100
+
 
 @require_GET
 @staff_page
 def reconciliation_page(request: HttpRequest) -> HttpResponse:
     """What was compared, what does not agree and for how long, what waits for a second person."""
+    differences = open_differences(now())
     context = {
         "runs": last_runs(),
-        "differences": open_differences(now()),
+        "differences": differences[:SHOWN],
+        "ages": ages_of(differences),
+        "hidden": len(differences) > SHOWN,
         "gone": gone_differences(),
         "waiting": adjustments(waiting=True),
         "decided": adjustments(waiting=False),

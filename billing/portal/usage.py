@@ -21,7 +21,12 @@ from governance.queries.permissions import Permission
 LONGEST = 366
 DEFAULT_DAYS = 30
 # The chart counts in the largest unit that leaves whole numbers people can read.
-UNITS = ((usd(100), usd(1), "dollars"), (usd(1), usd(1) // 100, "cents"), (0, 1, "microdollars"))
+UNITS = (
+    (usd(100), usd(1), "dollars"),
+    (usd(1), usd(1) // 100, "cents"),
+    (usd(1) // 100, usd(1) // 10_000, "hundredths of a cent"),
+    (0, 1, "microdollars"),
+)
 
 
 def asked(request: HttpRequest, organization: Organization) -> Usage:

@@ -87,9 +87,16 @@ def rows_of(body: dict[str, Any]) -> list[PriceRow]:
         PriceRow(
             name, model["included_steps"], pixels_for_people(size["up_to_pixels"]), size["microusd"]
         )
-        for name, model in body["models"].items()
+        for name, model in models_of(body)
         for size in model["sizes"]
     ]
+
+
+def models_of(body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """A list's models for people: the variants first, Turbo before Raw, then releases by name."""
+    variants = ("turbo", "raw")
+    rank = {name: place for place, name in enumerate(variants)}
+    return sorted(body["models"].items(), key=lambda each: (rank.get(each[0], len(rank)), each[0]))
 
 
 def extras_of(body: dict[str, Any]) -> list[tuple[str, int]]:

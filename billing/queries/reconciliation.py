@@ -24,6 +24,13 @@ class AgedDifference:
         return self.bucket == OLDEST
 
 
+def ages_of(differences: list[AgedDifference]) -> list[tuple[str, int]]:
+    """How many differences are how old, the oldest bucket first."""
+    words = [OLDEST, *(bucket for _, bucket in reversed(AGES))]
+    counted = [(bucket, sum(each.bucket == bucket for each in differences)) for bucket in words]
+    return [(bucket, number) for bucket, number in counted if number]
+
+
 def open_differences(at: datetime) -> list[AgedDifference]:
     """What does not agree now, the oldest first."""
     rows = Difference.objects.filter(gone_at=None).order_by("first_seen_at", "id")
