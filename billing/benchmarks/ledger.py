@@ -29,6 +29,7 @@ TPS = re.compile(r"tps = ([\d.]+)")
 CLIENTS = (1, 8, 32)
 TPCB_SCALE = 20
 PROCESSES = 4
+YOUNG = 10_000
 
 
 class Bench:
@@ -58,18 +59,18 @@ class Bench:
         for name, text in scripts.SCRIPTS.items():
             (self.folder / f"{name}.sql").write_text(text)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, database: str = "bench") -> dict[str, str]:
         """What the application's processes need."""
         return {
             **os.environ,
-            "DATABASE_URL": self.server.url("bench") + "&pool=off",
+            "DATABASE_URL": self.server.url(database) + "&pool=off",
             "REDIS_URL": "redis://unused",
             "DJANGO_SETTINGS_MODULE": "governance.settings",
         }
 
-    def sql(self, text: str) -> None:
-        """Run statements in the ledger's database."""
-        with psycopg.connect(self.server.url("bench"), autocommit=True) as connection:
+    def sql(self, text: str, database: str = "bench") -> None:
+        """Run statements in a database of the ledger."""
+        with psycopg.connect(self.server.url(database), autocommit=True) as connection:
             connection.execute(text)
 
     def one(self, text: str) -> int:
@@ -92,14 +93,14 @@ class Bench:
             raise SystemExit(f"pgbench failed: {done.stderr[-2000:]}")
         return done.stdout
 
-    def rate(self, name: str, clients: int) -> float:
+    def rate(self, name: str, clients: int, database: str = "bench") -> float:
         """Units a second of one script (or of TPC-B) with so many clients."""
         load = ["-c", str(clients), "-j", str(min(clients, 2)), "-T", str(self.seconds)]
         if name == "tpcb":
             printed = self.pgbench("tpcb", "-n", "-M", "prepared", *load)
         else:
             script = ["-n", "-M", "prepared", "-f", str(self.folder / f"{name}.sql")]
-            printed = self.pgbench("bench", *script, *load)
+            printed = self.pgbench(database, *script, *load)
         found = TPS.search(printed)
         assert found, printed
         return float(found[1]) * scripts.UNITS.get(name, 1)
@@ -163,13 +164,37 @@ def compare(bench: Bench, rounds: int) -> dict[tuple[str, int], list[float]]:
     return measured
 
 
-def growth(bench: Bench, rows: int) -> dict[str, float]:
-    """Balance read and hold before and after the journal has grown to ``rows`` entries."""
-    before = {name: bench.rate(name, 8) for name in ("balance", "holds_many")}
-    say(f"loading {rows:,} journal rows")
-    bench.sql(scripts.grow_journal(rows))
-    after = {name: bench.rate(name, 8) for name in ("balance", "holds_many")}
-    return {f"{name}_slowdown": round(before[name] / after[name], 3) for name in before}
+def growth(bench: Bench, rows: int, rounds: int) -> dict[str, float]:
+    """What a large journal costs: a ledger of 10 thousand rows and one of ``rows``, in turns.
+
+    ``..._slowdown`` is the small one's rate over the large one's; the pages' times are of the large.
+    """
+    for database, size in (("young", YOUNG), ("grown", rows)):
+        say(f"loading {size:,} journal rows")
+        bench.sql(f"CREATE DATABASE {database} TEMPLATE bench")
+        for text in scripts.grow_journal(size):
+            bench.sql(text, database)
+    rates: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for number in range(rounds):
+        for name in ("balance", "holds_many"):
+            for database in ("young", "grown"):
+                rates[name, database].append(bench.rate(name, 8, database))
+        say(f"growth: round {number + 1} of {rounds}")
+    middle = {key: statistics.median(values) for key, values in rates.items()}
+    return {
+        f"{name}_slowdown": round(middle[name, "young"] / middle[name, "grown"], 3)
+        for name in ("balance", "holds_many")
+    } | page_times(bench)
+
+
+def page_times(bench: Bench) -> dict[str, float]:
+    """Milliseconds of the usage page's and the ledger page's questions on the grown ledger."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "billing.benchmarks.pages"],
+        cwd=ROOT, env=bench.environment("grown"), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    times: dict[str, float] = json.loads(printed.stdout)
+    return times
 
 
 def say(text: str) -> None:
@@ -190,9 +215,10 @@ def main() -> int:
         bench = Bench(Path(folder), options.seconds)
         try:
             bench.prepare()
+            # Before the load: both ledgers begin as copies of an unused one.
+            grown = growth(bench, options.rows, options.rounds) if options.rows else {}
             measured = compare(bench, options.rounds)
             oversold = bench.oversell()
-            grown = growth(bench, options.rows) if options.rows else {}
         finally:
             bench.server.stop()
     report(measured, oversold, grown)

@@ -81,26 +81,37 @@ ANALYZE;
 """
 
 
-def grow_journal(rows: int) -> str:
-    """SQL that fills the journal with ``rows`` entries of captured holds, as years of use would.
+def grow_journal(rows: int) -> list[str]:
+    """Statements that fill the journal with ``rows`` entries of charges, as years of use would.
 
     Triggers are off while it loads (session_replication_role), or the balance check of each leg would
-    take hours; the legs balance all the same.
+    take hours; the legs balance all the same, and the wallets follow. Usage by day as its roll-up has it.
     """
+    each = rows // 2 // ORGANIZATIONS
     org = ORG.replace(":n", f"(1 + i % {ORGANIZATIONS})")
-    return f"""
-SET session_replication_role = replica;
+    other = ORG.replace(":n", "n")
+    project, key = PROJECT.replace(":n", "n"), KEY.replace(":n", "n")
+    charges = f"""
 INSERT INTO billing_ledger_transaction (id, kind, external_reference, organization_id, event_at,
     booked_at, facts)
 SELECT ('10000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'history', 'history:' || i,
-    {org}, now(), now(), '{{}}' FROM generate_series(1, {rows // 2}) i;
+    {org}, at, at, '{{}}'
+FROM generate_series(1, {rows // 2}) i,
+    LATERAL (SELECT now() - interval '2 years' * (1 - i / {rows // 2}.0) AS at) t;
 INSERT INTO billing_ledger_entry (id, transaction_id, leg, account, organization_id, amount)
 SELECT ('2' || leg || '000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid,
     ('10000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, leg,
-    CASE leg WHEN 0 THEN 'promotion_expense' ELSE 'breakage' END, NULL,
-    CASE leg WHEN 0 THEN 1 ELSE -1 END
+    CASE leg WHEN 0 THEN 'wallet' ELSE 'revenue' END, CASE leg WHEN 0 THEN {org} END,
+    CASE leg WHEN 0 THEN -1 ELSE 1 END
 FROM generate_series(1, {rows // 2}) i, generate_series(0, 1) leg;
-SET session_replication_role = DEFAULT;
-ANALYZE billing_ledger_entry;
-ANALYZE billing_ledger_transaction;
+UPDATE billing_wallet SET posted = posted - {each};
 """
+    usage = f"""
+INSERT INTO billing_usage_rollup (organization_id, day, project_id, api_key_id, member_id, model, size,
+    outcome, jobs, images, charged)
+SELECT {other}, current_date - day, {project}, {key}, NULL, model, size, outcome, 10, 10, 40000
+FROM generate_series(1, {ORGANIZATIONS}) n, generate_series(1, {min(60, max(each, 1))}) day,
+    unnest(ARRAY['turbo', 'raw']) model, unnest(ARRAY['512 x 512', '1024 x 1024']) size,
+    unnest(ARRAY['delivered', 'failed', 'blocked']) outcome;
+"""
+    return [f"SET session_replication_role = replica; {charges} {usage}", "VACUUM ANALYZE"]
