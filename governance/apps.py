@@ -13,8 +13,17 @@ from governance.kernel.registry import (
     NavigationItem,
     health_checks,
     navigation,
+    outbox_bells,
     report_sections,
+    webhook_event_types,
 )
+
+EVENTS = {
+    "webhook.test": "Sent by hand to see whether an endpoint listens.",
+    "api_key.rotated": "An API key got a new secret.",
+    "api_key.revoked": "An API key was revoked.",
+    "api_key.leaked": "An API key was found in public; it is revoked.",
+}
 
 
 class GovernanceConfig(AppConfig):
@@ -39,6 +48,10 @@ class GovernanceConfig(AppConfig):
         navigation.register("seats", NavigationItem("Seats", "seats", "people", 50))
         navigation.register("keys", NavigationItem("API keys", "keys", "key", 25))
         navigation.register(
+            "webhooks",
+            NavigationItem("Webhooks", "webhooks", "bell", 27, frozenset({"manage_keys"})),
+        )
+        navigation.register(
             "audit", NavigationItem("Audit log", "audit", "list", 90, frozenset({"view_audit"}))
         )
         navigation.register(
@@ -49,6 +62,9 @@ class GovernanceConfig(AppConfig):
             navigation.register(
                 "inbox", NavigationItem("Inbox", "inbox", "mail", 95, per_organization=False)
             )
+        for event, meaning in EVENTS.items():
+            webhook_event_types.register(event, meaning)
+        outbox_bells.register("governance", ring_webhooks)
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
         from governance.reports import sections
@@ -56,6 +72,13 @@ class GovernanceConfig(AppConfig):
         for name in ("eligibility", "releases", "access", "law"):
             report_sections.register(name, getattr(sections, name))
         post_migrate.connect(keep_first_terms, sender=self)
+
+
+def ring_webhooks() -> None:
+    """Imported late: tasks import models."""
+    from governance.tasks import ring_webhooks as ring
+
+    ring()
 
 
 def probe_database() -> str:

@@ -166,6 +166,11 @@ class Env(BaseSettings):
         validation_alias="LICET_RATE_LIMIT_ORGANIZATION",
         description="units a minute of all keys of an organization together; 0: no limit",
     )
+    webhook_private_networks: str = Field(
+        "",
+        validation_alias="LICET_WEBHOOK_PRIVATE_NETWORKS",
+        description="networks (CIDR, by comma) inside yours that webhooks may reach, also by http",
+    )
     leak_scanner_keys: Path | None = Field(
         None,
         validation_alias="LICET_LEAK_SCANNER_KEYS",

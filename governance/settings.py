@@ -1,6 +1,7 @@
 """Django settings: one module, no per-environment copies; what differs is a variable in ``env``."""
 
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -264,6 +265,9 @@ API_KEY_PEPPERS = Peppers(
 # Units in RATE_WINDOW_S seconds; 0 is no limit. What a call weighs: governance.api.throttles.
 RATE_LIMIT_KEY: int = env.rate_limit_key
 RATE_LIMIT_ORGANIZATION: int = env.rate_limit_organization
+WEBHOOK_PRIVATE_NETWORKS = tuple(
+    ip_network(part.strip()) for part in env.webhook_private_networks.split(",") if part.strip()
+)
 LEAK_SCANNER_KEYS: Path | None = env.leak_scanner_keys
 ENGINE_LANES: int = env.engine_lanes
 JOB_DEADLINE_S: int = env.job_deadline_s

@@ -1,7 +1,10 @@
 """Periodic work of governance. Every task may come twice or never."""
 
+import logging
+
 from celery import shared_task
 from django.utils.timezone import now
+from kombu.exceptions import OperationalError
 
 from governance.models import Organization
 from governance.operations.audit_tree import sequence_entries
@@ -11,6 +14,9 @@ from governance.operations.mail import clear_old_mail, deliver_due_mail
 from governance.operations.reminders import send_attestation_reminders
 from governance.operations.seat_snapshots import take_seat_snapshots
 from governance.operations.standing import refresh_standings
+from governance.operations.webhook_delivery import deliver_due_webhooks, forget_old_events
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 500
 
@@ -68,7 +74,36 @@ def publish_audit_checkpoint() -> int:
     return send_new_checkpoint(at=now())
 
 
+@shared_task(name="governance.deliver_webhooks")
+def deliver_webhooks() -> int:
+    """Send the webhooks that are due. Returns the number of attempts."""
+    return deliver_due_webhooks()
+
+
+@shared_task(name="governance.forget_webhook_events")
+def forget_webhook_events() -> int:
+    """Delete the log of webhooks after 30 days. Returns how many events."""
+    return forget_old_events(at=now())
+
+
+def ring_webhooks() -> None:
+    """Ask a worker to look into the outbox; the schedule does so anyway."""
+    try:
+        deliver_webhooks.apply_async(retry=False, expires=10.0)
+    except OperationalError as error:
+        logger.warning("the outbox waits for the schedule: %s", error)
+
+
 SCHEDULE = {
+    "governance.deliver_webhooks": {
+        "task": "governance.deliver_webhooks",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "governance.forget_webhook_events": {
+        "task": "governance.forget_webhook_events",
+        "schedule": 86400.0,
+    },
     "governance.collect_key_uses": {
         "task": "governance.collect_key_uses",
         "schedule": 10.0,

@@ -15,7 +15,15 @@ from governance.kernel.registry import (
     report_sections,
     revocation_hooks,
     search_sources,
+    webhook_event_types,
 )
+
+EVENTS = {
+    "generation.succeeded": "Images were delivered and charged.",
+    "generation.blocked": "The acceptable-use gate refused it; nothing was charged.",
+    "generation.failed": "It could not be made; nothing was charged.",
+    "generation.cancelled": "It was cancelled; nothing was charged.",
+}
 
 SEEN_WITHIN = timedelta(seconds=30)
 
@@ -39,6 +47,8 @@ class InferenceConfig(AppConfig):
         register_evidence("gate decision", jobs_without_release)
         revocation_hooks.register("generations", void_release)
         call_weights.register("images:write", image_weight)
+        for event, meaning in EVENTS.items():
+            webhook_event_types.register(event, meaning)
         erasers.register("artifacts", erase_image)
         navigation.register("organization", NavigationItem("Overview", "organization", "home", 10))
         navigation.register(

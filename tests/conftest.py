@@ -155,7 +155,7 @@ prepare_environment()
 django.setup()
 
 # Domain fixtures; they import models, so they come after the set-up.
-pytest_plugins = ["tests.factories"]
+pytest_plugins = ["tests.factories", "tests.governance.receivers"]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -37,9 +37,15 @@ def client_ip(request: Request | HttpRequest) -> str | None:
         return None
 
 
+def caller_of(request: Request) -> Caller:
+    """The authenticated key; the permission class lets nobody else in."""
+    caller: Caller = request.user  # type: ignore[assignment]
+    return caller
+
+
 def actor_of(request: Request) -> Actor:
     """The authenticated key as an actor for operations and the audit log."""
-    caller: Caller = request.user  # type: ignore[assignment]
+    caller = caller_of(request)
     return Actor(
         kind="api_key",
         id=str(caller.key_id),

@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.utils.timezone import now
@@ -39,7 +39,9 @@ class LeakBody(serializers.Serializer[Any]):
     type = serializers.CharField(required=False, max_length=100)
     url = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=2000)
     # Serializer has a property of this name; for a schema the field is what counts.
-    source = serializers.CharField(required=False, allow_blank=True, max_length=100)  # type: ignore[assignment]
+    source = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=100
+    )
 
 
 class LeakVerdict(serializers.Serializer[Any]):
@@ -47,14 +49,17 @@ class LeakVerdict(serializers.Serializer[Any]):
 
     token_raw = serializers.CharField()
     token_type = serializers.CharField()
-    label = serializers.ChoiceField(("true_positive", "false_positive"))
+    # As above.
+    label = serializers.ChoiceField(  # type: ignore[assignment]
+        ("true_positive", "false_positive")
+    )
 
 
 class Leaks(APIView):
     """Signed instead of authenticated: the scanner has no key, and needs none."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = []
+    authentication_classes = ()
+    permission_classes = ()
 
     @extend_schema(
         operation_id="report_leaked_keys",
@@ -79,7 +84,7 @@ class Leaks(APIView):
             keys=configured_keys(settings.LEAK_SCANNER_KEYS),
         ):
             raise ReportNotSigned("Sign the raw body with a key that this deployment knows.")
-        form = LeakBody(data=request.data, many=True, max_length=MOST_SECRETS)
+        form = LeakBody(data=request.data, many=True, max_length=MOST_SECRETS)  # type: ignore[call-arg]
         form.is_valid(raise_exception=True)
         actor = Actor(
             kind="system",

@@ -1,14 +1,16 @@
 """Which key may call which view."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from governance.operations.api_keys import Caller, ScopeMissing
 
 if TYPE_CHECKING:  # DRF reads this module while its views are being imported
     from rest_framework.views import APIView
+
+READ, WRITE = "organization:read", "organization:write"
 
 
 class HasApiKey(BasePermission):
@@ -26,3 +28,16 @@ class HasApiKey(BasePermission):
                 scope=scope,
             )
         return True
+
+
+class ScopeByMethod:
+    """A view whose reading methods need ``read_scope`` and whose others need ``write_scope``."""
+
+    read_scope: ClassVar[str]
+    write_scope: ClassVar[str]
+    request: Request
+
+    @property
+    def scope(self) -> str:
+        """What HasApiKey asks for."""
+        return self.read_scope if self.request.method in SAFE_METHODS else self.write_scope

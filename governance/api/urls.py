@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from governance.api import audit, documents, health
+from governance.api import audit, documents, health, webhooks
 from governance.api.leaks import Leaks
 from governance.api.licence import LicenceView
 from governance.api.scim.views import scim
@@ -11,6 +11,28 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("v1/organization/licence", LicenceView.as_view(), name="organization-licence"),
+    path("v1/webhooks", webhooks.Webhooks.as_view(), name="api-webhooks"),
+    path("v1/webhooks/<uuid:endpoint_id>", webhooks.Webhook.as_view(), name="api-webhook"),
+    path(
+        "v1/webhooks/<uuid:endpoint_id>/rotate",
+        webhooks.WebhookSecretRotation.as_view(),
+        name="api-webhook-rotate",
+    ),
+    path(
+        "v1/webhooks/<uuid:endpoint_id>/test",
+        webhooks.WebhookTest.as_view(),
+        name="api-webhook-test",
+    ),
+    path(
+        "v1/webhooks/<uuid:endpoint_id>/deliveries",
+        webhooks.WebhookDeliveries.as_view(),
+        name="api-webhook-deliveries",
+    ),
+    path(
+        "v1/webhook-deliveries/<uuid:delivery_id>/replay",
+        webhooks.WebhookReplay.as_view(),
+        name="api-webhook-replay",
+    ),
     path("v1/leaks", Leaks.as_view(), name="leaks"),
     path("v1/audit/key", audit.verifier_key, name="audit-verifier-key"),
     path("v1/audit/checkpoint", audit.CheckpointView.as_view(), name="audit-checkpoint"),

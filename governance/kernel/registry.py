@@ -119,3 +119,7 @@ key_budgets: Registry[KeyBudgets] = Registry("key budgets")
 # Chapters of the compliance report. Only what was so at the end of the period, so that the same
 # report made again has the same bytes.
 report_sections: Registry[Callable[[ReportScope], list[ReportSection]]] = Registry("report section")
+# Every type of event that webhooks carry, with what it means.
+webhook_event_types: Registry[str] = Registry("webhook event type")
+# Called after a commit that put something into the outbox of webhooks; never raises.
+outbox_bells: Registry[Callable[[], None]] = Registry("outbox bell")

@@ -38,6 +38,14 @@ from governance.models.reports import (
 from governance.models.seats import Invitation, Seat, SeatPool, SeatSnapshot
 from governance.models.standing import OrganizationStanding, StandingChange
 from governance.models.terms import DocumentKind, TermsDocument, TermsVersion
+from governance.models.webhooks import (
+    DeliveryState,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookSecret,
+)
 
 __all__ = [
     "ENTERPRISE_FEATURES",
@@ -55,6 +63,7 @@ __all__ = [
     "Breach",
     "ComplianceReport",
     "ControlGroup",
+    "DeliveryState",
     "DeniedFile",
     "Destruction",
     "DirectoryResource",
@@ -86,4 +95,9 @@ __all__ = [
     "TermsDocument",
     "TermsVersion",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookSecret",
 ]

@@ -15,6 +15,7 @@ from governance.kernel.locks import Lockable, lock_for_revocation
 from governance.kernel.secrets import Mode, generate_key, is_well_formed
 from governance.models import ApiKey, Project, RetiringSecret
 from governance.operations import audit
+from governance.operations.webhook_events import send_event
 
 ALL_SCOPES = ("images:write", "images:read", "organization:read", "organization:write")
 MOST_NETWORKS = 50
@@ -208,6 +209,7 @@ def revoke_api_key(
         key.revoked_at, key.revoked_reason = at, reason
         key.save(update_fields=["revoked_at", "revoked_reason"])
         record(key, "api_key.revoked", actor, **({"reason": reason} if reason else {}))
+        announce(key, "api_key.revoked", at, reason=reason)
     return key
 
 
@@ -220,4 +222,14 @@ def record(key: ApiKey, act: str, actor: Actor, **facts: object) -> None:
         subject_kind="api_key",
         subject_id=key.id,
         facts={"name": key.name, **facts},
+    )
+
+
+def announce(key: ApiKey, event: str, at: datetime, **facts: object) -> None:
+    """Tell the organization's webhooks of something that happened to ``key``."""
+    send_event(
+        organization_id=key.organization_id,
+        type=event,
+        data={"id": str(key.id), "name": key.name, "mode": key.mode, **facts},
+        at=at,
     )

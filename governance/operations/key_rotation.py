@@ -10,7 +10,7 @@ from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError, InvalidRequest
 from governance.kernel.secrets import generate_key
 from governance.models import ApiKey, RetiringSecret
-from governance.operations.api_keys import CreatedKey, record
+from governance.operations.api_keys import CreatedKey, announce, record
 
 LONGEST_GRACE = timedelta(days=30)
 
@@ -66,6 +66,7 @@ def rotate_api_key(
         new=key.last_four,
         old_works_until=(at + grace).isoformat(),
     )
+    announce(key, "api_key.rotated", at, old_works_until=(at + grace).isoformat())
     return CreatedKey(key=key, secret=secret)
 
 

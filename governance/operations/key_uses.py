@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -54,7 +55,7 @@ def collect_key_uses(*, at: datetime) -> int:
     uses = list(_taken())
     with transaction.atomic(), connection.cursor() as cursor:
         for use in sorted(uses, key=lambda each: (each.key_id, each.at)):
-            row = {
+            row: dict[str, Any] = {
                 "key": use.key_id,
                 "day": use.at.date(),
                 "ip": use.ip,
@@ -77,8 +78,8 @@ def _taken() -> Iterable[Use]:
             together.rename(USES, f"{USES}:taken")
             together.rename(LAST_USES, f"{LAST_USES}:taken")
             together.execute()
-    counts = client.hgetall(f"{USES}:taken")
-    moments = client.hgetall(f"{LAST_USES}:taken")
+    counts: dict[Any, Any] = client.hgetall(f"{USES}:taken")
+    moments: dict[Any, Any] = client.hgetall(f"{LAST_USES}:taken")
     for field, calls in counts.items():
         key, _day, ip, agent = json.loads(field)
         moment = datetime.fromisoformat(moments[field].decode())

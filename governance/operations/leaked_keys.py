@@ -11,7 +11,7 @@ from governance.kernel.actors import Actor
 from governance.kernel.letters import Letter
 from governance.kernel.secrets import is_well_formed
 from governance.models import ApiKey, Membership, RetiringSecret, Role
-from governance.operations.api_keys import record, revoke_api_key
+from governance.operations.api_keys import announce, record, revoke_api_key
 from governance.operations.mail import post_letter
 
 REASON = "leaked"
@@ -63,6 +63,7 @@ def report_leaked_secret(*, found: FoundSecret, actor: Actor, at: datetime) -> b
 
 
 def _tell(key: ApiKey, found: FoundSecret, actor: Actor, consequence: str, at: datetime) -> None:
+    announce(key, "api_key.leaked", at, url=found.url[:500])
     record(key, "api_key.leaked", actor, url=found.url[:500], source=found.source[:100])
     readers = Membership.objects.filter(
         Q(role__in=(Role.OWNER, Role.ADMIN)) | Q(user=key.created_by),

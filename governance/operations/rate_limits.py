@@ -156,7 +156,7 @@ class Limiter:
     """The connection of this process, with its rest after a failure."""
 
     def __init__(self) -> None:
-        self.client: redis.Redis[bytes] = redis.Redis.from_url(
+        self.client: redis.Redis = redis.Redis.from_url(
             settings.REDIS_URL or "redis://127.0.0.1:6379/0",
             socket_timeout=PATIENCE_S,
             socket_connect_timeout=PATIENCE_S,

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from governance.portal import audit, inbox, key_detail, keys, search, step_up, styleguide, views
+from governance.portal import (
+    audit,
+    inbox,
+    key_detail,
+    keys,
+    search,
+    step_up,
+    styleguide,
+    views,
+    webhooks,
+)
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -25,6 +35,24 @@ urlpatterns = [
         name="key-end-grace",
     ),
     path("o/<slug:slug>/keys/<uuid:key_id>/revoke/", keys.revoke_key, name="key-revoke"),
+    path("o/<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("o/<slug:slug>/webhooks/new/", webhooks.new_webhook, name="webhook-new"),
+    path("o/<slug:slug>/webhooks/<uuid:endpoint_id>/", webhooks.webhook, name="webhook"),
+    path(
+        "o/<slug:slug>/webhooks/<uuid:endpoint_id>/secret/",
+        webhooks.rotate_secret,
+        name="webhook-secret",
+    ),
+    path(
+        "o/<slug:slug>/webhooks/<uuid:endpoint_id>/<slug:act>/",
+        webhooks.act_on_webhook,
+        name="webhook-act",
+    ),
+    path(
+        "o/<slug:slug>/webhook-deliveries/<uuid:delivery_id>/replay/",
+        webhooks.replay,
+        name="webhook-replay",
+    ),
     path("confirm/", step_up.send_confirmation, name="confirm-by-mail"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<uuid:mail_id>/", inbox.inbox, name="inbox-letter"),

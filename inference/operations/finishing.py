@@ -12,6 +12,7 @@ from billing.operations.holds import capture_hold, void_hold
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
 from inference.models import Artifact, Generation, State
+from inference.operations.announcing import announce_ended
 from inference.operations.bell import ring
 from inference.operations.leases import MAX_ATTEMPTS, Lease, holder_of
 from inference.operations.storage import StoredImage
@@ -222,6 +223,7 @@ def finish(generation: Generation, state: State, actor: Actor, at: datetime, **f
     generation.lease_until = None
     generation.save()
     record(generation, actor, f"generation.{state.value}", **facts)
+    announce_ended(generation, at)
     generation_id = generation.id
     transaction.on_commit(lambda: ring(generation_id, "final", state=state.value))
 

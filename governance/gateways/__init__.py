@@ -1,0 +1,1 @@
+"""Adapters of governance to the outside world."""
