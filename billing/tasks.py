@@ -19,6 +19,7 @@ from billing.operations.payment_janitor import ask_about_payments
 from billing.operations.reconciliation import reconcile
 from billing.operations.resolving import resolve_open_holds
 from billing.operations.rollups import roll_up_recent
+from billing.operations.spend_alerts import tell_passed_alerts
 from billing.operations.statements import StatementNotDue, close_due_statements
 
 WEBHOOK_PATH = "/billing/stripe/webhook"
@@ -51,6 +52,11 @@ SCHEDULE = {
         "task": "billing.tasks.roll_up_usage",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "tell-spend-alerts": {
+        "task": "billing.tasks.tell_spend_alerts",
+        "schedule": 300.0,
+        "options": {"expires": 300},
     },
     "expire-credit": {"task": "billing.tasks.expire_credit", "schedule": 3600.0},
     "close-statements": {"task": "billing.tasks.close_statements", "schedule": 3600.0},
@@ -104,6 +110,12 @@ def post_webhook(body: bytes, signature: str) -> int:
 def roll_up_usage() -> None:
     """Usage of today and yesterday."""
     roll_up_recent(at=now())
+
+
+@shared_task
+def tell_spend_alerts() -> None:
+    """Mail the spend alerts that were passed."""
+    tell_passed_alerts(at=now())
 
 
 @shared_task

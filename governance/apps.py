@@ -49,7 +49,7 @@ class GovernanceConfig(AppConfig):
         navigation.register("keys", NavigationItem("API keys", "keys", "key", 25))
         navigation.register(
             "webhooks",
-            NavigationItem("Webhooks", "webhooks", "bell", 27, frozenset({"manage_keys"})),
+            NavigationItem("Webhooks", "webhooks", "bell", 27, frozenset({"manage_members"})),
         )
         navigation.register(
             "audit", NavigationItem("Audit log", "audit", "list", 90, frozenset({"view_audit"}))

@@ -25,6 +25,7 @@ from billing.models.reconciliation import (
     ProviderLine,
     ReconciliationRun,
 )
+from billing.models.spend_alerts import SpendAlert
 from billing.models.statements import Statement
 from billing.models.usage import RollupDay, UsageRollup
 from billing.models.wallets import Wallet
@@ -57,6 +58,7 @@ __all__ = [
     "Refund",
     "RefundState",
     "RollupDay",
+    "SpendAlert",
     "Statement",
     "StripeEvent",
     "TopUp",

@@ -1,6 +1,6 @@
 """Addresses of the governance API."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from governance.api import audit, documents, health, webhooks
 from governance.api.leaks import Leaks
@@ -11,6 +11,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("v1/organization/licence", LicenceView.as_view(), name="organization-licence"),
+    path("v1/organization/", include("governance.api.organization.urls")),
     path("v1/webhooks", webhooks.Webhooks.as_view(), name="api-webhooks"),
     path("v1/webhooks/<uuid:endpoint_id>", webhooks.Webhook.as_view(), name="api-webhook"),
     path(

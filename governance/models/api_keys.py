@@ -31,7 +31,7 @@ class ApiKey(models.Model):
     pepper_mark = models.CharField(max_length=8, blank=True)
     last_four = models.CharField(max_length=4)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="api_keys_made"
     )
     created_at = models.DateTimeField()
     rotated_at = models.DateTimeField(null=True)

@@ -10,16 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.utils.timezone import now
 
 from governance.gateways.webhook_transport import Reply, post
 from governance.kernel.actors import SYSTEM
+from governance.kernel.letters import Letter
 from governance.kernel.retries import delay_after
 from governance.models import (
     DeliveryState,
-    Membership,
     Role,
     WebhookAttempt,
     WebhookDelivery,
@@ -27,6 +26,7 @@ from governance.models import (
     WebhookEvent,
 )
 from governance.operations import audit
+from governance.operations.mail import post_to_roles
 from governance.operations.webhook_endpoints import disable_webhook_endpoint
 from governance.operations.webhook_secrets import secrets_in_force, signatures
 
@@ -170,18 +170,21 @@ def _switch_off(endpoint: WebhookEndpoint, at: datetime) -> None:
         facts=facts,
     )
     organization = endpoint.organization
-    readers = Membership.objects.filter(
-        organization=organization, role__in=(Role.OWNER, Role.ADMIN), deactivated_at=None
-    ).values_list("user__email", flat=True)
-    subject = f"{organization.name}: a webhook endpoint was switched off"
-    body = (
-        f"{endpoint.url} answered 410 Gone, which asks us to stop. Events do not go there any more.\n\n"
-        f"Switch it on again: {settings.PUBLIC_URL}/o/{organization.slug}/webhooks/{endpoint.id}/\n"
+    letter = Letter(
+        kind="webhook_disabled",
+        subject=f"{organization.name}: a webhook endpoint was switched off",
+        heading="A webhook endpoint was switched off",
+        paragraphs=(
+            "It answered 410 Gone, which asks us to stop. Events do not go there any more.",
+        ),
+        facts=(("Endpoint", endpoint.url),),
+        action=(
+            "Open the endpoint",
+            f"{settings.PUBLIC_URL}/o/{organization.slug}/webhooks/{endpoint.id}/",
+        ),
+        tone="warn",
     )
-    for address in sorted(set(readers)):
-        transaction.on_commit(
-            lambda to=address: send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, [to])  # type: ignore[misc]
-        )
+    post_to_roles(letter, organization_id=organization.id, roles=(Role.OWNER, Role.ADMIN), at=at)
 
 
 @transaction.atomic

@@ -22,6 +22,8 @@ from governance.portal.access import actor_of_person, organization_page, permiss
 from governance.portal.keys import (
     budgets_by_key,
     key_row,
+    key_to_change,
+    may_hand_out,
     networks_of,
     own_key,
     set_key_budget,
@@ -95,6 +97,8 @@ def detail_page(
         "grace": secrets_in_grace(key.id, at=at),
         "form": form or LimitsForm(initial=initial),
         "may_manage": Permission.MANAGE_KEYS in permissions_on(request),
+        "may_change": Permission.MANAGE_KEYS in permissions_on(request)
+        and may_hand_out(key.scopes, permissions_on(request)),
     }
     return render(request, "governance/key_detail.html", context, status=422 if form else 200)
 
@@ -104,7 +108,7 @@ def detail_page(
 @require_POST
 def limit_key(request: HttpRequest, organization: Organization, key_id: UUID) -> HttpResponse:
     """Set networks and budget together, or neither."""
-    key, form = own_key(organization, key_id), LimitsForm(request.POST)
+    key, form = key_to_change(request, organization, key_id), LimitsForm(request.POST)
     if not form.is_valid():
         return detail_page(request, organization, key_id, form)
     with transaction.atomic():
@@ -125,7 +129,7 @@ def limit_key(request: HttpRequest, organization: Organization, key_id: UUID) ->
 @require_http_methods(["GET", "POST"])
 def rotate_key(request: HttpRequest, organization: Organization, key_id: UUID) -> HttpResponse:
     """Say who uses the secret; then a new one under the same id, shown once."""
-    key, form = own_key(organization, key_id), RotationForm(request.POST or None)
+    key, form = key_to_change(request, organization, key_id), RotationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         grace = timedelta(hours=form.cleaned_data["hours"])
         try:
@@ -151,7 +155,7 @@ def stop_old_secrets(
     request: HttpRequest, organization: Organization, key_id: UUID
 ) -> HttpResponse:
     """Cut the grace short: every client has the new secret."""
-    key = own_key(organization, key_id)
+    key = key_to_change(request, organization, key_id)
     end_grace(
         key_id=key.id, organization_id=organization.id, actor=actor_of_person(request), at=now()
     )

@@ -1,5 +1,6 @@
 """API keys: made here, shown once, revoked with its consequence said before."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -94,8 +95,18 @@ class KeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
 
-    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        organization: Organization,
+        granted: frozenset[Permission],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        scopes: Any = self.fields["scopes"]
+        scopes.choices = [
+            (scope, word) for scope, word in SCOPES.items() if may_hand_out([scope], granted)
+        ]
         projects: Any = self.fields["project"]
         projects.queryset = organization.projects.order_by("created_at")
         projects.initial = next(iter(projects_of(organization.id)), None)
@@ -103,6 +114,12 @@ class KeyForm(forms.Form):
     def clean_networks(self) -> list[str]:
         """Networks, each once."""
         return networks_of(self.cleaned_data["networks"])
+
+
+def may_hand_out(scopes: Iterable[str], granted: frozenset[Permission]) -> bool:
+    """Whether a person may make or see a secret with these scopes: none that does more than they may."""
+    administers = any(scope.startswith("organization:") for scope in scopes)
+    return not administers or Permission.MANAGE_MEMBERS in granted
 
 
 def networks_of(text: str) -> list[str]:
@@ -119,7 +136,12 @@ def keys(request: HttpRequest, organization: Organization) -> HttpResponse:
     at = now()
     calls, budgets = calls_by_key(organization.id, at=at), budgets_by_key(organization, at)
     rows = [
-        {**key_row(key, at), "calls": calls.get(key.id, 0), "budget": budgets.get(key.id)}
+        {
+            **key_row(key, at),
+            "calls": calls.get(key.id, 0),
+            "budget": budgets.get(key.id),
+            "may_change": may_hand_out(key.scopes, permissions_on(request)),
+        }
         for key in keys_of(organization.id)
     ]
     return render(
@@ -155,7 +177,7 @@ def budgets_by_key(organization: Organization, at: datetime) -> dict[UUID, KeySp
 @require_http_methods(["GET", "POST"])
 def new_key(request: HttpRequest, organization: Organization) -> HttpResponse:
     """The form; after it the key itself, this once, with code that already works."""
-    form = KeyForm(request.POST or None, organization=organization)
+    form = KeyForm(request.POST or None, organization=organization, granted=permissions_on(request))
     if request.method == "POST" and form.is_valid():
         chosen, at = form.cleaned_data, now()
         made = create_api_key(
@@ -213,6 +235,14 @@ def own_key(organization: Organization, key_id: UUID) -> ApiKey:
         return key_of(organization.id, key_id)
     except NotFound as error:
         raise Http404(error.detail) from error
+
+
+def key_to_change(request: HttpRequest, organization: Organization, key_id: UUID) -> ApiKey:
+    """The key, if this person may do all that it may. Raises Http404."""
+    key = own_key(organization, key_id)
+    if not may_hand_out(key.scopes, permissions_on(request)):
+        raise Http404
+    return key
 
 
 @organization_page(Permission.MANAGE_KEYS)

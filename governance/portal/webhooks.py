@@ -32,7 +32,8 @@ from governance.queries.webhooks import (
     signer_of_calls_of,
 )
 
-manages_keys = organization_page(Permission.MANAGE_KEYS)
+# Endpoints learn what everybody's keys did: for who administers the organization.
+administers = organization_page(Permission.MANAGE_MEMBERS)
 
 
 class EndpointForm(forms.Form):
@@ -63,7 +64,7 @@ class EndpointForm(forms.Form):
         events.choices = sorted(webhook_event_types.items.items())
 
 
-@manages_keys
+@administers
 @require_http_methods(["GET"])
 def webhooks(request: HttpRequest, organization: Organization) -> HttpResponse:
     """Every endpoint, and the signer of addresses that calls name."""
@@ -74,7 +75,7 @@ def webhooks(request: HttpRequest, organization: Organization) -> HttpResponse:
     return render(request, "governance/webhooks.html", context)
 
 
-@manages_keys
+@administers
 @step_up
 @never_cache
 @require_http_methods(["GET", "POST"])
@@ -117,7 +118,7 @@ def receive():
     return "", 204"""
 
 
-@manages_keys
+@administers
 @require_http_methods(["GET"])
 def webhook(request: HttpRequest, organization: Organization, endpoint_id: UUID) -> HttpResponse:
     """One endpoint with its log."""
@@ -129,7 +130,7 @@ def webhook(request: HttpRequest, organization: Organization, endpoint_id: UUID)
     return render(request, "governance/webhook.html", {"endpoint": endpoint, "page": page})
 
 
-@manages_keys
+@administers
 @require_POST
 def act_on_webhook(
     request: HttpRequest, organization: Organization, endpoint_id: UUID, act: str
@@ -161,7 +162,7 @@ def act_on_webhook(
     return redirect("webhook", slug=organization.slug, endpoint_id=endpoint.id)
 
 
-@manages_keys
+@administers
 @step_up
 @never_cache
 @require_POST
@@ -179,7 +180,7 @@ def rotate_secret(
     return secret_page(request, endpoint, secret)
 
 
-@manages_keys
+@administers
 @require_POST
 def replay(request: HttpRequest, organization: Organization, delivery_id: UUID) -> HttpResponse:
     """Send an event once more."""

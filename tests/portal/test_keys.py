@@ -162,6 +162,38 @@ class TestOneKey:
         assert found == {404}
 
 
+class TestAMembersKeys:
+    """A member manages keys, but no key may do more than the person who sees its secret."""
+
+    @pytest.fixture
+    def member(self, organization: Organization) -> Client:
+        user = User.objects.create_user("member@example.com", name="Mo")
+        add_member(
+            organization_id=organization.id, user=user, role=Role.MEMBER, actor=SYSTEM, at=NOON
+        )
+        browser = Client()
+        browser.force_login(user)
+        return browser
+
+    def test_never_administer_the_organization(
+        self, member: Client, home: str, form: dict[str, object]
+    ) -> None:
+        member.post(f"{home}keys/new/", {**form, "scopes": ["organization:write"]})
+
+        assert not ApiKey.objects.exists()
+
+    def test_are_not_rotated_from_a_key_that_does(
+        self, member: Client, home: str, api_key: CreatedKey
+    ) -> None:
+        answer = member.post(f"{home}keys/{api_key.key.id}/rotate/", {"hours": "0"})
+
+        assert answer.status_code == 404
+        assert ApiKey.objects.get(id=api_key.key.id).rotated_at is None
+
+    def test_are_made_for_images(self, member: Client, home: str, form: dict[str, object]) -> None:
+        assert member.post(f"{home}keys/new/", form).status_code == 201
+
+
 class TestStepUp:
     def test_a_person_with_a_password_is_asked_for_it(
         self, reader: Client, owner: User, home: str, form: dict[str, object]

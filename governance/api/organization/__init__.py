@@ -1,0 +1,1 @@
+"""``/v1/organization``: what the openai package calls through its admin client, unmodified."""
