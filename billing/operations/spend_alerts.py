@@ -76,7 +76,7 @@ def remove_spend_alert(*, organization_id: UUID, alert_id: UUID, actor: Actor) -
 
 
 def tell_passed_alerts(*, at: datetime) -> int:
-    """Post a letter for every alert whose month has passed its amount and was not told of; returns how many."""
+    """Post a letter for each alert that its month has passed and that was not told; returns how many."""
     first = at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     waiting = SpendAlert.objects.exclude(told_month=first.date()).select_related("organization")
     spent: dict[UUID, int] = {}
