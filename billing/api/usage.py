@@ -52,7 +52,6 @@ class UsageResult(serializers.Serializer[Any]):
     api_key_id = serializers.CharField(allow_null=True)
     model = serializers.CharField(allow_null=True)
     size = serializers.CharField(allow_null=True)
-    # Serializer has a parameter of this name; for a schema the field is what counts.
     source = serializers.CharField(allow_null=True)  # type: ignore[assignment]
 
 
@@ -105,8 +104,7 @@ class UsagePage(serializers.Serializer[Any]):
 class CostPage(UsagePage):
     """Days in order."""
 
-    # As above.
-    data = CostBucket(many=True)  # type: ignore[assignment]
+    data = CostBucket(many=True)
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ class ScopeByMethod:
 
     read_scope: ClassVar[str]
     write_scope: ClassVar[str]
-    request: Request
 
     @property
     def scope(self) -> str:
         """What HasApiKey asks for."""
-        return self.read_scope if self.request.method in SAFE_METHODS else self.write_scope
+        request: Request = self.request  # type: ignore[attr-defined] # (APIView's)
+        return self.read_scope if request.method in SAFE_METHODS else self.write_scope

@@ -21,7 +21,7 @@ OVERLAP = timedelta(hours=24)
 
 
 def _keys() -> list[str]:
-    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [settings.SECRET_KEY, *(str(key) for key in settings.SECRET_KEY_FALLBACKS)]
 
 
 def add_secret(endpoint: WebhookEndpoint, *, at: datetime) -> str:
