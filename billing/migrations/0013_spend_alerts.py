@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('billing', '0012_lots_of_earlier_credit'),
-        ('governance', '0009_webhooks'),
+        ('governance', '0010_webhooks'),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('governance', '0008_audit_tree'),
+        ('governance', '0009_reports'),
     ]
 
     operations = [
