@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0012_lots_of_earlier_credit'),
+        ('billing', '0014_adjustments'),
         ('governance', '0010_webhooks'),
     ]
 
