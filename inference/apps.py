@@ -9,6 +9,7 @@ from governance.kernel.registry import (
     HealthCheck,
     NavigationItem,
     call_weights,
+    erasure_hooks,
     health_checks,
     navigation,
     operator_tiles,
@@ -67,6 +68,9 @@ class InferenceConfig(AppConfig):
         from inference.reports import coverage
 
         report_sections.register("inference", coverage)
+        from inference.operations.erasing import forget_person
+
+        erasure_hooks.register("generations", forget_person)
 
 
 def probe_engine() -> str:

@@ -5,6 +5,7 @@ from django.apps import AppConfig
 from governance.kernel.registry import (
     HealthCheck,
     NavigationItem,
+    erasure_hooks,
     health_checks,
     navigation,
     report_sections,
@@ -22,6 +23,9 @@ class ModerationConfig(AppConfig):
         from moderation.reports import gate
 
         report_sections.register("moderation", gate)
+        from moderation.operations.erasing import forget_person
+
+        erasure_hooks.register("moderation", forget_person)
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
         navigation.register(
             "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)

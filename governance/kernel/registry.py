@@ -123,3 +123,6 @@ report_sections: Registry[Callable[[ReportScope], list[ReportSection]]] = Regist
 webhook_event_types: Registry[str] = Registry("webhook event type")
 # Called after a commit that put something into the outbox of webhooks; never raises.
 outbox_bells: Registry[Callable[[], None]] = Registry("outbox bell")
+# What an app forgets when a person is erased: (user_id, at) gives the number of rows changed.
+# Called inside the transaction of the erasure, before their name and address are taken out everywhere.
+erasure_hooks: Registry[Callable[[UUID, datetime], int]] = Registry("erasure hook")

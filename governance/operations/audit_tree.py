@@ -14,7 +14,7 @@ from governance.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditNode,
 from governance.queries.audit_leaves import leaf_data
 from governance.queries.audit_tree import STRIDE, WIDTH, log_size, stored_nodes
 
-BATCH = 5_000
+BATCH = 20_000
 LOCK = "licet.audit.sequencer"
 TOP_LEVEL = 32
 
@@ -41,10 +41,34 @@ def _sequence_batch() -> int:
     )
     if entries:
         size = log_size()
-        AuditLeaf.objects.bulk_create(_leaves(entries, size), batch_size=1000)
-        _complete_nodes(size, size + len(entries))
-        AuditPending.objects.filter(entry_id__in=[entry.id for entry in entries]).delete()
+        _copy_in(_leaves(entries, size))
+        complete_nodes(size, size + len(entries))
+        _stop_waiting([entry.id for entry in entries])
     return len(entries)
+
+
+def _copy_in(leaves: list[AuditLeaf]) -> None:
+    """COPY, which takes a tenth of the time of INSERT."""
+    columns = "index, entry_id, organization_id, ordinal, data, hash"
+    with connection.cursor() as cursor, cursor.copy(
+        f"COPY governance_audit_leaf ({columns}) FROM STDIN"
+    ) as copy:  # fmt: skip
+        for leaf in leaves:
+            copy.write_row(
+                (
+                    leaf.index,
+                    leaf.entry_id,
+                    leaf.organization_id,
+                    leaf.ordinal,
+                    leaf.data,
+                    leaf.hash,
+                )
+            )
+
+
+def _stop_waiting(entries: list[UUID]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM governance_audit_pending WHERE entry_id = ANY(%s)", [entries])
 
 
 def _leaves(entries: list[AuditEntry], size: int) -> list[AuditLeaf]:
@@ -77,7 +101,7 @@ def _next_ordinals(organizations: set[UUID | None]) -> defaultdict[UUID | None, 
     return found
 
 
-def _complete_nodes(before: int, after: int) -> None:
+def complete_nodes(before: int, after: int) -> None:
     """Keep the roots of the subtrees of 2**8, 2**16 ... leaves that these leaves completed."""
     node = stored_nodes()
     for level in range(STRIDE, TOP_LEVEL + 1, STRIDE):
