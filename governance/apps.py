@@ -46,6 +46,10 @@ class GovernanceConfig(AppConfig):
         )
         navigation.register("licence", NavigationItem("Licence", "licence", "shield", 40))
         navigation.register("seats", NavigationItem("Seats", "seats", "people", 50))
+        navigation.register(
+            "identity",
+            NavigationItem("Identity", "identity", "lock", 55, frozenset({"manage_identity"})),
+        )
         navigation.register("keys", NavigationItem("API keys", "keys", "key", 25))
         navigation.register(
             "webhooks",

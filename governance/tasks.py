@@ -14,6 +14,8 @@ from governance.operations.mail import clear_old_mail, deliver_due_mail
 from governance.operations.reminders import send_attestation_reminders
 from governance.operations.seat_snapshots import take_seat_snapshots
 from governance.operations.standing import refresh_standings
+from governance.operations.termination import act_on_ended_notices
+from governance.operations.waiting_list import call_waiting
 from governance.operations.webhook_delivery import deliver_due_webhooks, forget_old_events
 
 logger = logging.getLogger(__name__)
@@ -94,7 +96,27 @@ def ring_webhooks() -> None:
         logger.warning("the outbox waits for the schedule: %s", error)
 
 
+@shared_task(name="governance.act_on_ended_notices")
+def end_notices() -> int:
+    """Releases whose own notice of the licensor has run out are revoked."""
+    return act_on_ended_notices(at=now())
+
+
+@shared_task(name="governance.call_waiting")
+def tell_who_is_next() -> int:
+    """Mails to people in line for whom a seat is free now."""
+    return call_waiting(at=now())
+
+
 SCHEDULE = {
+    "governance.call_waiting": {
+        "task": "governance.call_waiting",
+        "schedule": 60.0,
+    },
+    "governance.act_on_ended_notices": {
+        "task": "governance.act_on_ended_notices",
+        "schedule": 60.0,
+    },
     "governance.deliver_webhooks": {
         "task": "governance.deliver_webhooks",
         "schedule": 5.0,

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
 from inference.operations import sweeping
+from inference.operations.revoking import void_stopped
 from inference.supervisor import Supervisor
 
 # The queue that only engine hosts consume; settings.CELERY_TASK_ROUTES sends the doorbell there.
@@ -37,8 +38,9 @@ def doorbell(generation_id: str) -> None:  # noqa: ARG001 (the id is for people 
 
 @shared_task
 def sweep() -> None:
-    """What dead workers and withdrawn models left behind."""
+    """What dead workers, withdrawn models and stopped organizations left behind."""
     sweeping.sweep(at=now())
+    void_stopped(at=now())
 
 
 def enqueue(generation_id: UUID) -> None:

@@ -46,6 +46,7 @@ urlpatterns = [
     path(
         "v1/audit/entries/<uuid:entry>/proof", audit.InclusionView.as_view(), name="audit-inclusion"
     ),
+    path("LICENSE", documents.current_document, {"kind": "licence"}),
     path("LICENSE-MODEL", documents.current_document, {"kind": "licence"}, name="licence-text"),
     path("NOTICE", documents.current_document, {"kind": "notice"}, name="notice-text"),
     path("policy", documents.current_document, {"kind": "policy"}, name="policy-text"),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from governance.licensing.attested import attestation_reasons
 from governance.licensing.facts import ContractFact, LicenceFacts
 from governance.licensing.reasons import Found, found
-from governance.licensing.seats import crossed_at
+from governance.licensing.seats import crossed_at, line_reached_on
 from governance.licensing.standing import Reason, Seats, Standing, Status
 from governance.licensing.terms import LICENCE_SOURCE, Terms
 
@@ -37,9 +37,16 @@ def decide_standing(facts: LicenceFacts, terms: Terms, at: datetime) -> Standing
         terms_version=terms.id,
         terms_sha256=terms.sha256,
         decided_at=at,
-        seats=Seats(facts.seats_used, facts.seats_pending, limit, facts.seats_peak),
+        seats=_figures(facts, limit, at),
         changes_at=min(_moments(facts, terms, findings, at), default=None),
     )
+
+
+def _figures(facts: LicenceFacts, limit: int, at: datetime) -> Seats:
+    reached = line_reached_on(
+        used=facts.seats_used, per_day=facts.seats_per_day, limit=limit, at=at
+    )
+    return Seats(facts.seats_used, facts.seats_pending, limit, facts.seats_peak, reached)
 
 
 def contract_in_force(facts: LicenceFacts, at: datetime) -> ContractFact | None:
@@ -145,8 +152,19 @@ def over_since(facts: LicenceFacts, terms: Terms, limit: int, at: datetime) -> d
     """
     beginning = datetime.min.replace(tzinfo=at.tzinfo)
     crossed = crossed_at((e for e in facts.seat_events if e[0] <= at), limit) or beginning
-    ended = [c.ends_at for c in facts.contracts if c.ends_at <= at and c.seats > limit]
+    ended = [
+        _end_of_cover(facts, c) for c in facts.contracts if c.ends_at <= at and c.seats > limit
+    ]
     return max([crossed, terms.seats.applies_since or beginning, *ended])
+
+
+def _end_of_cover(facts: LicenceFacts, contract: ContractFact) -> datetime:
+    """When an ended contract stopped to cover the seats: at its end, or where its own line fell.
+
+    Whoever was over the contract's line already gets no new grace from its end.
+    """
+    events = (event for event in facts.seat_events if event[0] <= contract.ends_at)
+    return crossed_at(events, contract.seats) or contract.ends_at
 
 
 def _acceptance(facts: LicenceFacts, terms: Terms, at: datetime) -> Iterator[Found]:

@@ -95,12 +95,14 @@ class LicenceFacts:
 
     ``seat_events`` are claims (+1) and releases (-1) with their moments; they are needed only
     where more seats are used than the lowest limit in play, and tell when the line was crossed.
+    ``seats_per_day`` is the slope of the daily counts of the last 90 days, None where unknown.
     """
 
     organization_id: str
     seats_used: int = 0
     seats_pending: int = 0
     seats_peak: int = 0
+    seats_per_day: float | None = None
     seat_events: tuple[tuple[datetime, int], ...] = ()
     accepted_at: datetime | None = None
     acceptance_due_since: datetime | None = None

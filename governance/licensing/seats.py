@@ -1,8 +1,11 @@
 """Seat arithmetic: when the line was crossed, and when it will be reached."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from itertools import groupby
+
+# A forecast further ahead says more about the method than about the organization.
+HORIZON = timedelta(days=366)
 
 
 def crossed_at(events: Iterable[tuple[datetime, int]], limit: int) -> datetime | None:
@@ -23,23 +26,13 @@ def crossed_at(events: Iterable[tuple[datetime, int]], limit: int) -> datetime |
     return since
 
 
-def forecast(history: Sequence[tuple[datetime, int]], *, limit: int) -> datetime | None:
-    """The moment at which more than ``limit`` seats will be used, or None where none is in sight.
+def line_reached_on(*, used: int, per_day: float | None, limit: int, at: datetime) -> date | None:
+    """The day on which more than ``limit`` seats will be used if it goes on like this.
 
-    Least squares over ``history`` (moment, seats used), at least two days of it; a line that does
-    not rise, or that arrives after more than a year, is no forecast.
+    ``per_day`` is the slope in seats a day of the least-squares line through the daily counts. None
+    where the line is crossed already, where the count does not rise, or beyond ``HORIZON``.
     """
-    if len(history) < 2:  # noqa: PLR2004 (a line needs two points)
+    if per_day is None or per_day <= 0 or used > limit:
         return None
-    first = history[0][0]
-    days = [(moment - first) / timedelta(days=1) for moment, _ in history]
-    used = [count for _, count in history]
-    mean_day, mean_used = sum(days) / len(days), sum(used) / len(used)
-    spread = sum((day - mean_day) ** 2 for day in days)
-    if spread == 0 or used[-1] > limit:
-        return None
-    slope = sum((d - mean_day) * (u - mean_used) for d, u in zip(days, used, strict=True)) / spread
-    if slope <= 0:
-        return None
-    wait = max((limit + 1 - used[-1]) / slope, 0)
-    return history[-1][0] + timedelta(days=wait) if wait <= 366 else None  # noqa: PLR2004
+    wait = timedelta(days=min((limit + 1 - used) / per_day, HORIZON.days + 1))
+    return (at + wait).date() if wait <= HORIZON else None

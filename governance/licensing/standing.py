@@ -1,7 +1,7 @@
 """The decision: from facts, terms and a moment to a standing with its reasons."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -52,12 +52,16 @@ class Reason:
 
 @dataclass(frozen=True)
 class Seats:
-    """Seats of the organization's group: persons counted once, invitations apart."""
+    """Seats of the organization's group: persons counted once, invitations apart.
+
+    ``line_reached_on``: the day on which the limit will be exceeded if the last 90 days go on.
+    """
 
     used: int
     pending: int
     limit: int
     peak: int
+    line_reached_on: date | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class EnterpriseContract(models.Model):
     features = ArrayField(models.CharField(max_length=8), default=list)
     terms = models.TextField(blank=True)
     document_sha256 = models.CharField(max_length=64)
+    document_name = models.CharField(max_length=300, blank=True)
+    document_path = models.CharField(max_length=300, blank=True)
     recorded_at = models.DateTimeField()
     recorded_by = models.CharField(max_length=200)
 

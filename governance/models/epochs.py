@@ -36,7 +36,15 @@ def _after(name: str, func: str, **options: object) -> pgtrigger.Trigger:
 
 
 organization_facts_changed = _after("facts_changed", _OF_ORGANIZATION)
-seats_changed = _after("facts_changed", _OF_POOL)
+# That somebody was active is no fact of the standing: it must not make every kept one stale.
+_SEAT_FACTS = pgtrigger.UpdateOf(  # type: ignore[no-untyped-call]
+    "pool_id", "person", "organization_id", "claimed_at", "released_at"
+)
+seats_changed = _after(
+    "facts_changed",
+    _OF_POOL,
+    operation=pgtrigger.Insert | _SEAT_FACTS | pgtrigger.Delete,
+)
 host_facts_changed = _after("host_facts_changed", _OF_HOST)
 breach_changed = _after(
     "facts_changed",

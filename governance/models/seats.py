@@ -40,6 +40,8 @@ class Seat(models.Model):
     source = models.CharField(max_length=16)
     claimed_at = models.DateTimeField()
     released_at = models.DateTimeField(null=True)
+    # Of an end user; a member's activity is the membership's.
+    last_active_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "governance_seat"
@@ -91,6 +93,8 @@ class Invitation(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     waiting_since = models.DateTimeField(null=True)
+    # When the person was told that a seat is free for them.
+    called_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)
     accepted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"

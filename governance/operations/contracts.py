@@ -35,6 +35,8 @@ class ContractTerms:
     features: frozenset[str]
     document_sha256: str
     terms: str = ""
+    document_name: str = ""
+    document_path: str = ""
 
 
 @transaction.atomic
@@ -57,6 +59,8 @@ def record_contract(
             "seats": agreed.seats,
             "features": sorted(agreed.features),
             "terms": agreed.terms,
+            "document_name": agreed.document_name,
+            "document_path": agreed.document_path,
             "recorded_at": at,
             "recorded_by": actor.label or actor.id,
         },

@@ -1,5 +1,7 @@
 """The letter that invites somebody."""
 
+from datetime import datetime
+
 from django.conf import settings
 
 from governance.kernel.letters import Letter
@@ -29,4 +31,21 @@ def invitation_letter(invitation: Invitation, token: str) -> Letter:
         ),
         action=("See the invitation", invitation_link(token)),
         small_print="Whoever holds this link can accept it. If you do not know the sender, do nothing.",
+    )
+
+
+def seat_letter(invitation: Invitation, token: str, *, kept_until: datetime) -> Letter:
+    """That a seat is free for who waited, until when it is kept, and the link that takes it."""
+    name = invitation.organization.name
+    return Letter(
+        kind="seat_free",
+        subject=f"A seat at {name} is free for you",
+        heading=f"A seat at {name} is free for you",
+        paragraphs=(
+            "You waited in line; it is your turn now.",
+            "This link takes the seat and replaces the one of your invitation.",
+        ),
+        facts=(("Kept for you until", f"{kept_until:%d %B %Y %H:%M} UTC"),),
+        action=("Take the seat", invitation_link(token)),
+        tone="good",
     )

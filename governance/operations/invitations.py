@@ -17,6 +17,7 @@ from governance.operations.invitation_letters import invitation_letter
 from governance.operations.mail import post_letter
 from governance.operations.organizations import add_member
 from governance.operations.seats import SeatLimitReached, lock_pool
+from governance.operations.waiting_list import join_line, require_turn
 from governance.queries.facts import pool_id_of
 from governance.queries.terms import terms_in_force
 
@@ -43,7 +44,9 @@ class MadeInvitation:
 def invite_member(
     *, organization_id: UUID, email: str, role: Role, actor: Actor, at: datetime
 ) -> MadeInvitation:
-    """Invite somebody by e-mail. Invited again, the open invitation gets a new link and role.
+    """Invite somebody by e-mail. Invited again, the invitation keeps its place in line.
+
+    The open invitation then gets a new link and the new role.
 
     The letter with the link goes into the outbox of this transaction.
 
@@ -65,7 +68,6 @@ def invite_member(
             "invited_by": actor.label or actor.id,
             "created_at": at,
             "expires_at": at + LIFETIME,
-            "waiting_since": None,
         },
     )
     _record("member.invited", invitation, actor, {"role": role})
@@ -82,7 +84,7 @@ def accept_invitation(*, token: str, actor: Actor, at: datetime) -> Membership:
     """Take the seat and become a member. Raises InvitationSpent, or SeatLimitReached when full.
 
     Where the door is full the invitation joins the waiting list, and that is kept: it stands in
-    its own transaction, and the same link works as soon as a seat is free.
+    its own transaction, and the link works as soon as a seat is free and nobody waits longer.
     """
     try:
         return _accept(token, actor, at)
@@ -96,6 +98,7 @@ def accept_invitation(*, token: str, actor: Actor, at: datetime) -> Membership:
 @transaction.atomic
 def _accept(token: str, actor: Actor, at: datetime) -> Membership:
     invitation = _open_invitation(token, at)
+    require_turn(organization=invitation.organization, invitation=invitation, at=at)
     user, _ = User.objects.get_or_create(
         email=invitation.email, defaults={"name": invitation.email.partition("@")[0]}
     )
@@ -123,19 +126,7 @@ def _accept(token: str, actor: Actor, at: datetime) -> Membership:
 @transaction.atomic
 def _wait(token: str, at: datetime) -> int:
     invitation = _open_invitation(token, at)
-    if invitation.waiting_since is None:
-        invitation.waiting_since = at
-        invitation.save(update_fields=["waiting_since"])
-    return (
-        Invitation.objects.filter(
-            organization_id=invitation.organization_id,
-            accepted_at=None,
-            revoked_at=None,
-            waiting_since__isnull=False,
-        )
-        .exclude(waiting_since__gt=invitation.waiting_since)
-        .count()
-    )
+    return join_line(invitation=invitation, pool_id=pool_id_of(invitation.organization), at=at)
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -36,13 +37,18 @@ class HashedFile:
     size: int
 
 
-def hashed_files(folder: Path) -> list[HashedFile]:
-    """Every file below ``folder`` with its hash, in the order of its path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [
-        HashedFile(str(path.relative_to(folder)), _digest(path), path.stat().st_size)
-        for path in files
-    ]
+def hashed_files(
+    folder: Path, on_file: Callable[[Path], None] = lambda _path: None
+) -> list[HashedFile]:
+    """Every file below ``folder`` with its hash, in the order of its path.
+
+    ``on_file`` is told of each file before it is read.
+    """
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        on_file(path)
+        found.append(HashedFile(str(path.relative_to(folder)), _digest(path), path.stat().st_size))
+    return found
 
 
 def weights_sha256(files: list[HashedFile]) -> str:
@@ -86,13 +92,13 @@ def register_release(
     """Put a release on record with the hash of every file; asked again with the same, it stands.
 
     ``figures``: steps, guidance_milli, min_side, max_side, default_side (px). A derivative is
-    flagged as modified and carries the generated notice (3.2). Raises InvalidRequest where the
-    name does not begin with "Krea" (3.1(b)), ReleaseDenied where a file is on the deny-list.
+    flagged as modified, names what it derives from and carries the generated notice (3.2).
+    Raises InvalidRequest where the name does not begin with "Krea" (3.1(b)) or the lineage is not
+    sound, ReleaseDenied where a file is on the deny-list.
     """
-    if not name.startswith("Krea"):
-        raise InvalidRequest('The name must begin with "Krea" (section 3.1(b)).', param="name")
-    _require_not_denied(files)
     derived = kind != "base"
+    _require_sound(name, licence, parent, derived=derived)
+    _require_not_denied(files)
     release, created = ModelRelease.objects.get_or_create(
         slug=slug_of(name),
         defaults={
@@ -140,6 +146,22 @@ def modified_notice(name: str, parent: ModelRelease | None) -> str:
         "Krea 2 is licensed under the Krea 2 Community License Agreement. "
         "For more information, visit https://krea.ai/krea-2-licensing."
     )
+
+
+def _require_sound(name: str, licence: str, parent: ModelRelease | None, *, derived: bool) -> None:
+    if not name.startswith("Krea"):
+        raise InvalidRequest('The name must begin with "Krea" (section 3.1(b)).', param="name")
+    if not licence.strip():
+        raise InvalidRequest("Name the licence that the files come under.", param="licence")
+    if derived != (parent is not None):
+        raise InvalidRequest(
+            "An adapter or repack names the release that it derives from; a base model none.",
+            param="parent",
+        )
+    if parent is not None and parent.status == ReleaseStatus.REVOKED:
+        raise InvalidRequest(
+            f"{parent.name} is revoked; nothing may derive from it.", param="parent"
+        )
 
 
 def _require_not_denied(files: list[HashedFile]) -> None:

@@ -7,9 +7,8 @@ from django.db import transaction
 from django.db.models import F, Max
 
 from governance.kernel.actors import Actor
-from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import DomainError
-from governance.models import EnterpriseContract, Organization, Seat, SeatPool, User
+from governance.models import EnterpriseContract, Organization, Seat, SeatPool
 from governance.operations import audit
 from governance.operations.standing import refresh_standings
 from governance.queries.facts import pool_id_of
@@ -67,30 +66,6 @@ def claim_seat(
     _record("seat.claimed", seat, actor, {"used": pool.used + 1, "limit": limit, "source": source})
     refresh_standings(organization_ids=organizations_of(pool.id), at=at, actor=actor)
     return seat
-
-
-def claim_end_user_seat(
-    *, organization: Organization, end_user: str, actor: Actor, at: datetime
-) -> Seat | None:
-    """The seat of an end user whom an API request names, where the organization counts them.
-
-    A member's own address is that member's seat; anybody else is known by a hash only. Raises
-    SeatLimitReached.
-    """
-    if not organization.counts_end_users:
-        return None
-    member = User.objects.filter(
-        email__iexact=end_user, memberships__organization=organization
-    ).first()
-    person = f"user:{member.id}" if member else f"end_user:{sha256_hex(end_user.encode())}"
-    return claim_seat(
-        organization=organization,
-        person=person,
-        user_id=member.id if member else None,
-        source="api",
-        actor=actor,
-        at=at,
-    )
 
 
 @transaction.atomic

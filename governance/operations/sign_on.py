@@ -13,6 +13,7 @@ from governance.models import IdentityProvider, Organization, Role, User
 from governance.operations import audit
 from governance.operations.contracts import require_feature
 from governance.operations.organizations import add_member
+from governance.queries.features import unlocked_features
 
 
 class SignOnRefused(DomainError):
@@ -111,6 +112,39 @@ def admit_person(
 def provider_of_app(*, app_id: int) -> IdentityProvider | None:
     """The organization's provider behind an allauth application."""
     return IdentityProvider.objects.filter(app_id=app_id).select_related("organization").first()
+
+
+def provider_for_address(address: str, *, at: datetime) -> IdentityProvider | None:
+    """The sign-on that speaks for this address's domain while its contract covers it, or None."""
+    domain = address.strip().lower().rpartition("@")[2]
+    provider = IdentityProvider.objects.filter(domains__contains=[domain]).first()
+    if provider is None or "sso" not in unlocked_features(provider.organization_id, at=at):
+        return None
+    return provider
+
+
+def login_path(provider: IdentityProvider) -> str:
+    """Where a person of this provider begins to sign in."""
+    kind = "oidc" if provider.protocol == "oidc" else "saml"
+    return f"/accounts/{kind}/{provider.organization.slug}/login/"
+
+
+@transaction.atomic
+def disconnect_provider(*, organization_id: UUID, actor: Actor) -> bool:
+    """End the organization's single sign-on; people stay members and sign in by mail. Idempotent."""
+    provider = IdentityProvider.objects.filter(organization_id=organization_id).first()
+    if provider is None:
+        return False
+    SocialApp.objects.filter(id=provider.app_id).delete()
+    audit.record(
+        act="identity_provider.disconnected",
+        actor=actor,
+        organization_id=organization_id,
+        subject_kind="identity_provider",
+        subject_id=provider.id,
+        facts={"protocol": provider.protocol, "domains": provider.domains},
+    )
+    return True
 
 
 def _strict(protocol: str, configuration: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from governance.kernel.actors import Actor
+from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.errors import DomainError, InvalidRequest, NotFound
-from governance.models import Breach, KillSwitch, ModelRelease, TerminationNotice
+from governance.models import Breach, KillSwitch, ModelRelease, ReleaseStatus, TerminationNotice
 from governance.operations import audit
+from governance.operations.revocation import revoke_release
 from governance.operations.standing import refresh_standings
 
 # Section 9.2.
@@ -104,6 +105,22 @@ def record_notice(
     if release is None:
         refresh_standings(organization_ids=None, at=at, actor=actor)
     return notice
+
+
+def act_on_ended_notices(*, at: datetime) -> int:
+    """Revoke every release whose own notice has run out (9.2). Safe to repeat; returns how many."""
+    over = TerminationNotice.objects.filter(
+        release__isnull=False, withdrawn_at=None, ends_at__lte=at
+    ).exclude(release__status=ReleaseStatus.REVOKED)
+    releases = sorted(set(over.values_list("release_id", flat=True)))
+    for release_id in releases:
+        revoke_release(
+            release_id=release_id,
+            reason="the licensor's notice for it has run out",
+            actor=SYSTEM,
+            at=at,
+        )
+    return len(releases)
 
 
 @transaction.atomic

@@ -9,12 +9,13 @@ from django.db import transaction
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import InvalidRequest
+from governance.licensing.clauses import clauses_of
 from governance.licensing.seeded import version_sha256
 from governance.licensing.terms import rules_from
 from governance.models import DocumentKind, TermsDocument, TermsVersion
 from governance.operations import audit
 from governance.operations.standing import refresh_standings
-from governance.queries.terms import terms_in_force
+from governance.queries.terms import newest_terms
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,16 @@ def import_document(
 ) -> TermsVersion:
     """A new version of the terms with ``document`` in it; everyone is asked to accept it.
 
-    Where no clauses are given those of the document before stand, so that the comparison shows
-    what the importer said and nothing invented. Imported again, the first import is returned.
+    Where no clauses are given they are found in the text by their numbers; a text without numbers
+    keeps those of the document before. With a later ``effective_from`` it is announced and people
+    are asked from then on. Imported again, the first import is returned.
     """
     digest = sha256_hex(document.text.encode())
     if document.sha256 and document.sha256 != digest:
         raise InvalidRequest(
             f"The file's SHA-256 is {digest}, not {document.sha256}.", param="sha256"
         )
-    before = terms_in_force(at)
+    before = newest_terms()
     known = TermsVersion.objects.filter(**{f"{document.kind}__sha256": digest}, label=label).first()
     if known is not None:
         return known
@@ -59,7 +61,7 @@ def import_document(
             "dated": document.dated,
             "text": document.text,
             "official": True,
-            "clauses": list(document.clauses) or previous.clauses,
+            "clauses": list(document.clauses) or clauses_of(document.text) or previous.clauses,
             "source": document.source,
             "created_at": at,
         },
@@ -100,7 +102,7 @@ def change_rule(
             f"Of the rule {rule_id} only {', '.join(sorted(allowed))} can be changed.",
             param="changes",
         )
-    before = terms_in_force(at)
+    before = newest_terms()
     rules = [dict(rule) for rule in before.rules]
     for rule in rules:
         if rule["id"] == rule_id:

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.utils.timezone import now
 
 from governance.api.authentication import client_ip
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.models import Organization
+from governance.operations.activity import note_activity
 from governance.queries.organizations import organization_by_slug
 from governance.queries.permissions import Permission, permissions_of
 
@@ -48,6 +50,8 @@ def visible_organization(
     if permission not in granted:
         raise Http404
     request.permissions = granted  # type: ignore[attr-defined]
+    if request.user.pk is not None:
+        note_activity(organization_id=organization.id, user_id=request.user.pk, at=now())
     return organization
 
 

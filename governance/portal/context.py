@@ -5,10 +5,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.timezone import now
 
 from governance.kernel.registry import NavigationItem, navigation
-from governance.models import Organization
+from governance.models import Organization, User
+from governance.queries.acceptances import has_accepted
 from governance.queries.organizations import organizations_of_person
+from governance.queries.permissions import role_in
+from governance.queries.terms import terms_in_force
 
 
 class Surroundings:
@@ -23,6 +27,17 @@ class Surroundings:
         user = getattr(self.request, "user", None)
         return organizations_of_person(user) if user and user.is_authenticated else []
 
+    @cached_property
+    def terms_to_accept(self) -> bool:
+        """Whether the reader, a member here, has not accepted the terms in force for themselves."""
+        organization: Organization | None = getattr(self.request, "organization", None)
+        user = getattr(self.request, "user", None)
+        if organization is None or not isinstance(user, User):
+            return False
+        if role_in(user, organization.id) is None:
+            return False
+        return not has_accepted(organization.id, user.id, terms_in_force(now()))
+
 
 def portal(request: HttpRequest) -> dict[str, Any]:
     """The organization of this page, if it has one, the left rail, the reader's organizations."""
@@ -30,6 +45,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     return {
         "organization": getattr(request, "organization", None),
         "portal_navigation": navigation_of(request),
+        "terms_to_accept": lambda: surroundings.terms_to_accept,
         "own_organizations": lambda: surroundings.organizations,
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
@@ -40,12 +41,20 @@ def step_up(view: View) -> View:
         user: User = request.user  # type: ignore[assignment]
         came = user.last_login
         if not get_reauthentication_flows(user) and (came is None or now() - came > FRESH):
-            context = {"next": request.get_full_path()}
+            context = {"next": _page_of(request)}
             return render(request, "governance/confirm_by_mail.html", context, status=403)
         answer: HttpResponseBase = by_factor(request, organization, **kwargs)
         return answer
 
     return asked_again
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The page to come back to: this one, or the one whose form was sent."""
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    return came_from.path if came_from.netloc == request.get_host() else "/"
 
 
 @login_required

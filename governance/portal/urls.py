@@ -8,6 +8,7 @@ from governance.portal import (
     key_detail,
     keys,
     search,
+    sign_in,
     step_up,
     styleguide,
     views,
@@ -17,6 +18,13 @@ from governance.portal import (
 urlpatterns = [
     path("", views.home, name="home"),
     path("login/", views.sign_in, name="sign-in"),
+    path("login/continue/", sign_in.go_on, name="sign-in-continue"),
+    # In front of django-allauth's own pages, whose names stay for its templates.
+    path("accounts/login/", sign_in.to_sign_in),
+    path("accounts/signup/", sign_in.no_such_page),
+    path("accounts/2fa/webauthn/signup/", sign_in.no_such_page),
+    path("accounts/email/", sign_in.no_such_page),
+    path("accounts/3rdparty/", sign_in.no_such_page),
     path("login/<str:token>/", views.login_link, name="login-link"),
     path("logout/", views.sign_out, name="logout"),
     path("operator/", views.operator, name="operator"),

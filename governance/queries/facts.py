@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, Max, Min, Q
 
 from governance.licensing.facts import (
@@ -31,6 +33,13 @@ from governance.models import (
 )
 
 PEAK_PERIOD = timedelta(days=30)
+TREND_PERIOD = timedelta(days=90)
+# Seats a day by least squares, computed where the daily lines lie.
+TRENDS = """
+SELECT pool_id, regr_slope(used, day - DATE '2000-01-01') FROM governance_seat_snapshot
+WHERE day > %(since)s AND day <= %(until)s {which} GROUP BY pool_id
+"""
+OF_POOLS = "AND pool_id = ANY(%(pools)s)"
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class SeatFigures:
     used: int = 0
     pending: int = 0
     peak: int = 0
+    per_day: float | None = None
     events: tuple[tuple[datetime, int], ...] = ()
 
 
@@ -88,6 +98,7 @@ def licence_facts(
             seats_used=gathered.seats[tenant.pool_id].used,
             seats_pending=gathered.seats[tenant.pool_id].pending,
             seats_peak=gathered.seats[tenant.pool_id].peak,
+            seats_per_day=gathered.seats[tenant.pool_id].per_day,
             seat_events=gathered.seats[tenant.pool_id].events,
             accepted_at=accepted.get(tenant.id),
             acceptance_due_since=due_since if tenant.id in earlier else None,
@@ -131,7 +142,8 @@ def _read_seats(
     *,
     everyone: bool,
 ) -> None:
-    pools = Q() if everyone else Q(pool_id__in={tenant.pool_id for tenant in members})
+    pool_ids = None if everyone else {tenant.pool_id for tenant in members}
+    pools = Q() if pool_ids is None else Q(pool_id__in=pool_ids)
     held = Q(claimed_at__lte=at) & (Q(released_at__isnull=True) | Q(released_at__gt=at))
     counts = Seat.objects.filter(pools & held).values_list("pool_id").annotate(Count("id"))
     for pool_id, used in counts:
@@ -140,6 +152,7 @@ def _read_seats(
     peaks = SeatSnapshot.objects.filter(pools, day__gte=since, day__lte=at.date())
     for pool_id, peak in peaks.values_list("pool_id").annotate(Max("peak")):
         gathered.seats[pool_id].peak = max(gathered.seats[pool_id].peak, peak)
+    _read_trends(gathered, pool_ids, at)
     limit = next(rule["limit"] for rule in version.rules if rule["id"] == "seats")
     over = [pool_id for pool_id, figures in gathered.seats.items() if figures.used > limit]
     _read_events(gathered, over)
@@ -149,6 +162,15 @@ def _read_seats(
     )
     for organization_id, pending in invited.values_list("organization_id").annotate(Count("id")):
         gathered.seats[pool_of[organization_id]].pending += pending
+
+
+def _read_trends(gathered: Gathered, pool_ids: set[UUID] | None, at: datetime) -> None:
+    since = (at - TREND_PERIOD).date()
+    span: dict[str, Any] = {"since": since, "until": at.date(), "pools": list(pool_ids or ())}
+    with connection.cursor() as cursor:
+        cursor.execute(TRENDS.format(which="" if pool_ids is None else OF_POOLS), span)
+        for pool_id, slope in cursor.fetchall():
+            gathered.seats[pool_id].per_day = slope
 
 
 def _read_events(gathered: Gathered, pool_ids: list[UUID]) -> None:

@@ -75,3 +75,8 @@ def permissions_of(user: User, organization_id: UUID) -> frozenset[Permission]:
 def may_grant(granter: Role, role: Role) -> bool:
     """Whether ``granter`` may give ``role`` to somebody: only an owner makes owners."""
     return P.MANAGE_MEMBERS in TABLE[granter] and (role != Role.OWNER or granter == Role.OWNER)
+
+
+def may_change(changer: Role, present: Role) -> bool:
+    """Whether ``changer`` may touch somebody who is ``present``: owners answer to owners only."""
+    return P.MANAGE_MEMBERS in TABLE[changer] and (present != Role.OWNER or changer == Role.OWNER)

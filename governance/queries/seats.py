@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from governance.licensing.seats import forecast
-from governance.models import Invitation, Membership, Organization, Seat, SeatSnapshot
+from django.db.models import Max, Q
+
+from governance.models import ApiKey, Invitation, Membership, Organization, Seat, SeatSnapshot
 from governance.queries.facts import pool_id_of
 
 INACTIVE_AFTER = timedelta(days=60)
@@ -17,6 +18,7 @@ INACTIVE_AFTER = timedelta(days=60)
 class SeatRow:
     """One person with a seat."""
 
+    seat_id: UUID
     user_id: UUID | None
     email: str
     name: str
@@ -41,16 +43,35 @@ def seat_rows(organization: Organization, *, at: datetime) -> list[SeatRow]:
             user__seats__in=seats, deactivated_at=None
         ).order_by("last_active_at")
     }
+    by_key = _last_used_keys(organization)
     rows = [
-        _row(seat, memberships.get(seat.user_id) if seat.user_id else None, at) for seat in seats
+        _row(seat, memberships.get(seat.user_id) if seat.user_id else None, by_key, at)
+        for seat in seats
     ]
     return sorted(rows, key=lambda row: row.last_active_at or row.claimed_at)
 
 
-def _row(seat: Seat, membership: Membership | None, at: datetime) -> SeatRow:
-    active = membership.last_active_at if membership else None
+def _last_used_keys(organization: Organization) -> dict[UUID | None, datetime | None]:
+    """When each person's API keys were last used: who only calls the API is not idle."""
+    keys = ApiKey.objects.filter(
+        Q(organization=organization)
+        | Q(organization__group__isnull=False, organization__group=organization.group_id)
+    ).exclude(last_used_at=None)
+    return dict(keys.values_list("created_by_id").annotate(Max("last_used_at")))
+
+
+def _row(
+    seat: Seat,
+    membership: Membership | None,
+    by_key: dict[UUID | None, datetime | None],
+    at: datetime,
+) -> SeatRow:
+    moments = [seat.last_active_at, by_key.get(seat.user_id) if seat.user_id else None]
+    moments += [membership.last_active_at] if membership else []
+    active = max((moment for moment in moments if moment is not None), default=None)
     user = seat.user
     return SeatRow(
+        seat_id=seat.id,
         user_id=seat.user_id,
         email=user.email if user else seat.person,
         name=user.name if user else "",
@@ -61,6 +82,11 @@ def _row(seat: Seat, membership: Membership | None, at: datetime) -> SeatRow:
         inactive=at - (active or seat.claimed_at) >= INACTIVE_AFTER,
         organization=seat.organization.slug,
     )
+
+
+def seat_row_of(organization: Organization, user_id: UUID, *, at: datetime) -> SeatRow | None:
+    """The row of one person, or None for who holds no seat here."""
+    return next((row for row in seat_rows(organization, at=at) if row.user_id == user_id), None)
 
 
 def seats_csv(organization: Organization, *, at: datetime) -> str:
@@ -100,12 +126,3 @@ def seat_history(organization: Organization, *, at: datetime, days: int = 90) ->
             "day"
         )
     )
-
-
-def seat_forecast(organization: Organization, *, limit: int, at: datetime) -> datetime | None:
-    """When more than ``limit`` seats will be used if the last 90 days go on, or None."""
-    history = [
-        (datetime(s.day.year, s.day.month, s.day.day, tzinfo=at.tzinfo), s.used)
-        for s in seat_history(organization, at=at)
-    ]
-    return forecast(history, limit=limit)

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from governance.licensing.standing import Reason, Standing
+from governance.licensing.standing import Reason, Standing, Status
 
 
 def standing_to_json(standing: Standing) -> dict[str, Any]:
     """``standing`` with moments as ISO 8601 and every reason with its source and citation."""
+    reached = standing.seats.line_reached_on
     return {
         "organization_id": standing.organization_id,
         "status": str(standing.status),
@@ -21,6 +22,7 @@ def standing_to_json(standing: Standing) -> dict[str, Any]:
             "pending": standing.seats.pending,
             "limit": standing.seats.limit,
             "peak_30_days": standing.seats.peak,
+            "line_reached_on": reached.isoformat() if reached else None,
         },
         "reasons": [reason_to_json(reason) for reason in standing.reasons],
     }
@@ -39,6 +41,22 @@ def reason_to_json(reason: Reason) -> dict[str, Any]:
         "blocks": reason.blocks,
         "grace_until": _iso(reason.grace_until),
     }
+
+
+def reason_from_json(kept: dict[str, Any]) -> Reason:
+    """The reason that ``reason_to_json`` wrote."""
+    grace = kept["grace_until"]
+    return Reason(
+        rule=kept["rule"],
+        terms_version=kept["terms_version"],
+        source=kept["source"],
+        citation=kept["citation"],
+        fact=kept["fact"],
+        next_step=kept["next_step"],
+        status=Status(kept["status"]),
+        blocks=kept["blocks"],
+        grace_until=datetime.fromisoformat(grace) if grace else None,
+    )
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -20,6 +20,13 @@ def terms_in_force(at: datetime) -> TermsVersion:
     return version
 
 
+def newest_terms() -> TermsVersion:
+    """The version that a new one follows: the last to take effect, announced ones included."""
+    return TermsVersion.objects.select_related("licence", "policy", "notice").latest(
+        "effective_from", "created_at"
+    )
+
+
 def next_terms_at(at: datetime) -> datetime | None:
     """When the next version takes effect, or None."""
     return (

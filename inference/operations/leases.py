@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from billing.operations.holds import fence_hold
 from governance.kernel.actors import Actor
-from governance.operations.authorization import require_startable
+from governance.operations.authorization import require_startable, stopping_reason
 from inference.models import Generation, State
 from inference.operations.submission import record
 
@@ -75,8 +75,8 @@ def claim_next(*, worker: Actor, release_ids: list[UUID], at: datetime) -> Lease
     """
     # The releases are locked before the job: a revocation takes them in the same order.
     for release_id in sorted(release_ids):
-        require_startable(release_id=release_id)
-    picked = pick(release_ids)
+        require_startable(release_id=release_id, at=at)
+    picked = pick(release_ids, at)
     if picked is None:
         return None
     job_id, organization_id = picked
@@ -99,11 +99,16 @@ def claim_next(*, worker: Actor, release_ids: list[UUID], at: datetime) -> Lease
     return Lease(generation.id, organization_id, generation.lease_epoch, generation.attempts)
 
 
-def pick(release_ids: list[UUID]) -> tuple[UUID, UUID] | None:
-    """Lock the next job and charge its tenant's share: job and organization, or None."""
+def pick(release_ids: list[UUID], at: datetime) -> tuple[UUID, UUID] | None:
+    """Lock the next job and charge its tenant's share: job and organization, or None.
+
+    A tenant whom the licence stopped after it asked is passed over; the sweeper voids its jobs.
+    """
     with connection.cursor() as cursor:
         cursor.execute(WAITING_TENANTS, {"releases": release_ids})
         for (organization_id,) in cursor.fetchall():
+            if stopping_reason(organization_id=organization_id, at=at) is not None:
+                continue
             tenant = {"organization": organization_id, "releases": release_ids}
             cursor.execute(OLDEST_JOB, tenant)
             found = cursor.fetchone()

@@ -1,6 +1,8 @@
 """What is taken back: queued work on releases that may not start, and delivered images."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -9,10 +11,27 @@ from django.db import transaction
 from governance.kernel.actors import SYSTEM
 from governance.models import ReleaseStatus
 from governance.operations import audit
+from governance.operations.authorization import stopping_reason
 from inference.models import Artifact, Generation, State
 from inference.operations.finishing import close_unpaid
 
 BATCH = 200
+TERMINATED = "terminated"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a job that never started says about why."""
+
+    code: str
+    detail: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+REVOKED = Refusal(
+    "model_revoked",
+    "The model was withdrawn before this generation started. Nothing was charged.",
+)
 
 
 @transaction.atomic
@@ -51,15 +70,46 @@ def void_unstartable(*, at: datetime) -> int:
             return voided
 
 
-def close_all(jobs: list[Generation], at: datetime) -> int:
+def void_stopped(*, at: datetime) -> int:
+    """Void queued jobs of organizations that the licence stopped since they asked; returns how many.
+
+    Safe to repeat. Where the licence itself has ended (9.1, 9.2) running jobs are stopped as well,
+    within a step. The kill switch voids nothing: it holds work back.
+    """
+    unfinished = Generation.objects.filter(state__in=(State.QUEUED, State.RUNNING))
+    voided = 0
+    for organization_id in unfinished.values_list("organization_id", flat=True).distinct():
+        reason = stopping_reason(organization_id=organization_id, at=at)
+        if reason is not None:
+            voided += _void_of_organization(organization_id, reason, at)
+    return voided
+
+
+@transaction.atomic
+def _void_of_organization(organization_id: UUID, reason: dict[str, Any], at: datetime) -> int:
+    own = Generation.objects.filter(organization_id=organization_id)
+    if reason["status"] == TERMINATED:
+        running = own.filter(state=State.RUNNING, cancel_requested_at__isnull=True)
+        running.update(cancel_requested_at=at)
+    waiting = own.filter(state=State.QUEUED).select_for_update(skip_locked=True, of=("self",))
+    refusal = Refusal(
+        "licence_refused",
+        f"{reason['fact'][:1].upper()}{reason['fact'][1:]}. {reason['next_step']} "
+        "Nothing was charged.",
+        {name: reason[name] for name in ("rule", "terms_version", "fact", "next_step")},
+    )
+    return close_all(list(waiting.order_by("id")), at, refusal)
+
+
+def close_all(jobs: list[Generation], at: datetime, refusal: Refusal = REVOKED) -> int:
     """End locked, queued ``jobs`` with nothing charged."""
     for job in jobs:
         close_unpaid(
             job,
             State.FAILED,
-            code="model_revoked",
-            detail="The model was withdrawn before this generation started. Nothing was charged.",
-            facts={},
+            code=refusal.code,
+            detail=refusal.detail,
+            facts=refusal.facts,
             actor=SYSTEM,
             at=at,
         )

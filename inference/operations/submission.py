@@ -15,6 +15,7 @@ from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
 from governance.operations import audit
 from governance.operations.authorization import Authorization, require_startable
+from governance.operations.end_users import claim_end_user_seat
 from inference.models import Generation, State
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
 from moderation.operations.screening import (
@@ -64,8 +65,9 @@ def submit_generation(
     a retry that an SDK marked as such, join the first job and never pay twice.
 
     Raises ActorSuspended, InvalidRequest, LicenceRefused, ReleaseNotFound, PromptBlocked,
-    PromptHeld, GateUnavailable, InsufficientBalance, BudgetReached, IdempotencyKeyReused. A blocked prompt is
-    kept as a generation with state blocked and charge 0; the other refusals write nothing.
+    PromptHeld, GateUnavailable, EndUserHasNoSeat, InsufficientBalance, BudgetReached,
+    IdempotencyKeyReused. A blocked prompt is kept as a generation with state blocked and charge 0;
+    the other refusals write nothing.
     """
     if is_marked_retry and idempotency_key is None:
         earlier = job_to_join(submitter=submitter, request=request, at=at)
@@ -84,7 +86,19 @@ def submit_generation(
     except (PromptBlocked, PromptHeld) as refusal:
         keep_blocked(plan, submitter, generation_id, refusal, at)
         raise
+    seat_end_user(plan, submitter, at)
     return queue(plan, submitter, generation_id, prompt, idempotency_key, at, enqueue)
+
+
+def seat_end_user(plan: Plan, submitter: Submitter, at: datetime) -> None:
+    """The named end user's seat, where the organization counts them. Raises EndUserHasNoSeat."""
+    if plan.authorization.counts_end_users and plan.request.client_user:
+        claim_end_user_seat(
+            organization_id=submitter.organization_id,
+            end_user=plan.request.client_user,
+            actor=submitter.actor,
+            at=at,
+        )
 
 
 def job_to_join(*, submitter: Submitter, request: GenerationRequest, at: datetime) -> UUID | None:
@@ -149,7 +163,7 @@ def queue(
             at=at,
             test_mode=submitter.test_mode,
         ),
-        require=lambda: require_startable(release_id=plan.authorization.release_id),
+        require=lambda: require_startable(release_id=plan.authorization.release_id, at=at),
         write_job=write_job,
     )
     if result.created:

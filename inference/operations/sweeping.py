@@ -13,7 +13,7 @@ BATCH = 100
 
 
 def sweep(*, at: datetime) -> None:
-    """Everything that is found by state: dead leases, and jobs whose model may not start."""
+    """Everything that is found by state: dead leases, and jobs that may not start any more."""
     requeue_dead_leases(at=at)
     end_late(at=at)
     void_unstartable(at=at)

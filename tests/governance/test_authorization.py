@@ -123,7 +123,7 @@ class TestAuthorizeGeneration:
         with pytest.raises(ReleaseRevoked):
             ask(organization)
         with pytest.raises(ReleaseRevoked):
-            require_startable(release_id=weights.id)
+            require_startable(release_id=weights.id, at=NOON)
 
     def test_the_kill_switch_holds_at_once_and_lets_go_at_once(self) -> None:
         weights = release()
@@ -134,7 +134,7 @@ class TestAuthorizeGeneration:
         with pytest.raises(LicenceRefused) as refusal:
             ask(organization)
         with pytest.raises(LicenceRefused):
-            require_startable(release_id=weights.id)
+            require_startable(release_id=weights.id, at=NOON)
         KillSwitch.objects.update(engaged_at=None)
 
         assert refusal.value.facts["rule"] == "kill_switch"

@@ -5,30 +5,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils.timezone import now
 
-from governance.models import Attestation, KillSwitch, ModelRelease, Organization, Role, User
+from governance.models import Attestation, AuditEntry, KillSwitch, ModelRelease, Organization, Role
 from governance.operations.acceptances import accept_terms
 from governance.queries.standing import standing_of
 from governance.queries.terms import terms_in_force
+from tests.governance.pages import owner_of, signed_in, staff
 from tests.governance.tenants import OPERATOR, attest, bare, licensed, member, person, release
 
 pytestmark = pytest.mark.django_db
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
-
-
-def owner_of(organization: Organization) -> User:
-    return organization.memberships.get(role=Role.OWNER).user
-
-
-def staff() -> User:
-    user = person("Pia")
-    user.is_staff = True
-    user.save()
-    return user
 
 
 class TestWhoSeesWhat:
@@ -46,7 +30,7 @@ class TestWhoSeesWhat:
         assert client.get(f"/o/{organization.slug}/licence/attestation/").status_code == 404
         assert client.post(f"/o/{organization.slug}/seats/invite/").status_code == 404
 
-    @pytest.mark.parametrize("page", ["compliance/", "releases/"])
+    @pytest.mark.parametrize("page", ["compliance/", "releases/", "terms/", "terms/2026-06-22.1/"])
     def test_only_the_operator_sees_the_operators_pages(self, page: str) -> None:
         organization = licensed()
 
@@ -96,6 +80,12 @@ class TestWizard:
         assert statement.affiliates == ["Aurora GmbH", "Aurora Ltd"]
         assert len(statement.evidence_sha256) == 64
         assert statement.evidence_sha256 in receipt.content.decode()
+        opened = client.get(f"{third['Location']}evidence/")
+        assert b"".join(opened.streaming_content) == b"%PDF-1.7"
+        assert opened["Content-Disposition"] == 'attachment; filename="accounts.pdf"'
+        assert AuditEntry.objects.filter(act="evidence.opened").count() == 1
+        other = signed_in(member(organization, at=now()))
+        assert other.get(f"{third['Location']}evidence/").status_code == 404
         assert standing_of(organization.id, at=now()).may_generate
 
     def test_at_the_limit_the_way_on_is_shown_before_the_signature(self) -> None:
@@ -182,6 +172,13 @@ class TestOperator:
 
 
 class TestDocuments:
+    @pytest.mark.parametrize("address", ["/LICENSE", "/LICENSE-MODEL"])
+    def test_the_licence_is_at_a_stable_address(self, address: str) -> None:
+        answer = Client().get(address)
+
+        assert answer["X-Document-SHA256"] == terms_in_force(now()).licence.sha256
+        assert answer["Content-Type"] == "text/plain; charset=utf-8"
+
     def test_the_notice_is_the_exact_sentence(self) -> None:
         notice = Client().get("/NOTICE")
 

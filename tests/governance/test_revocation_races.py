@@ -29,7 +29,7 @@ def claim(release_id: UUID, number: int) -> str:
     """As a worker does: look and claim in one transaction; the claim is an audit entry here."""
     try:
         with transaction.atomic():
-            require_startable(release_id=release_id)
+            require_startable(release_id=release_id, at=now())
             time.sleep(0.005)
             audit.record(act="job.claimed", actor=SYSTEM, subject_kind="job", subject_id=number)
     except ReleaseRevoked:

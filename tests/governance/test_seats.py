@@ -32,10 +32,10 @@ from governance.operations.members import (
 from governance.operations.organizations import add_member
 from governance.operations.reminders import send_attestation_reminders
 from governance.operations.seat_snapshots import take_seat_snapshots
-from governance.operations.seats import SeatLimitReached, claim_end_user_seat
+from governance.operations.seats import SeatLimitReached
 from governance.operations.terms import change_rule
 from governance.queries.permissions import TABLE, Permission, may_grant, permissions_of
-from governance.queries.seats import seat_forecast, seat_rows, seats_csv
+from governance.queries.seats import seat_rows, seats_csv
 from governance.queries.standing import standing_of
 from tests.governance.tenants import DAY, NOON, OPERATOR, bare, licensed, member, person
 
@@ -127,20 +127,6 @@ class TestTheDoor:
             accept_invitation(token=first.token, actor=SYSTEM, at=NOON)
         with pytest.raises(InvitationSpent):
             accept_invitation(token=second.token, actor=SYSTEM, at=NOON + 14 * DAY)
-
-    def test_end_users_count_only_where_the_policy_says_so(self) -> None:
-        organization = licensed()
-        owner = organization.memberships.get().user
-
-        assert (
-            claim_end_user_seat(organization=organization, end_user="x-1", actor=SYSTEM, at=NOON)
-            is None
-        )
-        organization.counts_end_users = True
-        for name in ("x-1", "x-1", "x-2", owner.email):
-            claim_end_user_seat(organization=organization, end_user=name, actor=SYSTEM, at=NOON)
-
-        assert used(organization) == 3
 
 
 class TestMembers:
@@ -307,9 +293,10 @@ class TestSnapshots:
                 peak=20 + day,
             )
 
-        reached = seat_forecast(organization, limit=50, at=NOON)
+        standing = standing_of(organization.id, at=NOON)
 
-        assert reached.date() == (NOON + 21 * DAY).date()
+        # Nobody holds a seat yet, one a day comes, and the fifty-first is over the line.
+        assert standing.seats.line_reached_on == (NOON + 51 * DAY).date()
 
 
 class TestReminders:

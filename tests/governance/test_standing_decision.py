@@ -339,6 +339,23 @@ class TestSeatLine:
 
         assert (standing.status, standing.grace_until) == (Status.OVER_SEATS, NOON + 14 * DAY)
 
+    def test_who_was_over_the_contracts_own_line_gets_no_new_grace_from_its_end(self) -> None:
+        agreed = contract(55, ends=NOON)
+        seats = seated(60, crossed=NOON - 20 * DAY, limit=50)
+
+        under_contract = decide_standing(sound(contracts=(agreed,), **seats), TERMS, NOON - DAY)
+        after_its_end = decide_standing(sound(contracts=(agreed,), **seats), TERMS, NOON + DAY)
+
+        assert (under_contract.status, under_contract.may_generate) == (Status.OVER_SEATS, False)
+        assert (after_its_end.status, after_its_end.may_generate) == (Status.OVER_SEATS, False)
+
+    def test_features_of_two_contracts_add_up(self) -> None:
+        seats = contract(500, features=frozenset({"sla"}))
+        sign_on = replace(contract(60, features=frozenset({"sso"})), id="c2")
+        facts = sound(needs=frozenset({"sso", "sla"}), contracts=(seats, sign_on))
+
+        assert decide_standing(facts, TERMS, NOON).reasons == ()
+
     def test_the_seat_rule_cannot_be_given_a_clause_number(self) -> None:
         with pytest.raises(ValueError, match="not a clause of the licence"):
             Rule(

@@ -14,10 +14,10 @@ from governance.kernel.actors import SYSTEM
 from governance.models import ModelRelease, Organization, ReleaseStatus
 from governance.operations.authorization import LicenceRefused, ReleaseRevoked
 from governance.operations.revocation import revoke_release
-from governance.operations.termination import engage_kill_switch
+from governance.operations.termination import engage_kill_switch, record_breach
 from inference.models import Artifact, Generation
 from inference.operations.leases import claim_next
-from inference.operations.revoking import erase_image, void_unstartable
+from inference.operations.revoking import erase_image, void_stopped, void_unstartable
 from inference.operations.running import run_attempt
 from tests.inference.conftest import WORKER, SketchEngine
 
@@ -138,3 +138,59 @@ class TestEraseImage:
         erase_image(delivered.id, 0, "removal", now())
 
         assert Artifact.objects.get().deleted_at == first
+
+
+@pytest.mark.django_db
+class TestStoppedOrganization:
+    def breach(self, organization: Organization) -> None:
+        record_breach(
+            organization_id=organization.id,
+            clause="4.1(c)",
+            description="test",
+            discovered_at=now(),
+            actor=SYSTEM,
+            at=now(),
+        )
+
+    def test_no_job_starts_after_the_standing_has_changed(
+        self, submit: Submit, releases: list[UUID], organization: Organization
+    ) -> None:
+        submit()
+        self.breach(organization)
+
+        assert claim_next(worker=WORKER, release_ids=releases, at=now()) is None
+
+    def test_its_queued_jobs_are_voided_with_the_rule_and_the_money_returned(
+        self, submit: Submit, organization: Organization
+    ) -> None:
+        job = submit()
+        assert void_stopped(at=now()) == 0
+        self.breach(organization)
+
+        assert void_stopped(at=now()) == 1
+
+        job.refresh_from_db()
+        assert (job.state, job.error_code) == ("failed", "licence_refused")
+        assert job.error_facts["rule"] == "breach"
+        assert balance_of(organization.id).available == START
+
+    def test_a_licence_that_has_ended_stops_running_jobs_as_well(
+        self, submit: Submit, releases: list[UUID], organization: Organization
+    ) -> None:
+        job = submit()
+        lease = claim_next(worker=WORKER, release_ids=releases, at=now())
+        assert lease is not None
+        self.breach(organization)
+        void_stopped(at=now())
+
+        assert run_attempt(lease=lease, engine=SketchEngine(), actor=WORKER) == "cancelled"
+        job.refresh_from_db()
+        assert job.state == "cancelled"
+
+    def test_the_kill_switch_voids_nothing(self, submit: Submit) -> None:
+        job = submit()
+        engage_kill_switch(reason="test", actor=SYSTEM, at=now())
+
+        assert void_stopped(at=now()) == 0
+        job.refresh_from_db()
+        assert job.state == "queued"

@@ -1,7 +1,7 @@
 """``manage.py import_terms``: the official text of the licence, the policy or the notice."""
 
 import json
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
 from governance.models import DocumentKind
 from governance.operations.terms import OfficialText, import_document
-from governance.queries.terms import terms_in_force
+from governance.queries.terms import newest_terms
 from governance.queries.terms_difference import terms_difference, text_changed
 
 OPERATOR = Actor(kind="system", id="manage.py", label="operator at the command line")
@@ -34,11 +34,19 @@ class Command(BaseCommand):
         parser.add_argument("--sha256", default="")
         parser.add_argument("--clauses", type=Path, help="JSON list of {number, title, summary}")
         parser.add_argument("--label", required=True)
+        parser.add_argument(
+            "--effective",
+            type=datetime.fromisoformat,
+            help="ISO 8601 moment from which it applies; now where it is not given",
+        )
 
     def handle(self, **options: Any) -> None:
         """Import and print the comparison with the version before."""
         at = now()
-        before = terms_in_force(at)
+        before = newest_terms()
+        effective = options["effective"] or at
+        if effective.tzinfo is None:
+            effective = effective.replace(tzinfo=at.tzinfo)
         previous = getattr(before, options["kind"])
         clauses = json.loads(options["clauses"].read_text()) if options["clauses"] else ()
         document = OfficialText(
@@ -53,7 +61,11 @@ class Command(BaseCommand):
         )
         try:
             after = import_document(
-                document=document, label=options["label"], effective_from=at, actor=OPERATOR, at=at
+                document=document,
+                label=options["label"],
+                effective_from=effective,
+                actor=OPERATOR,
+                at=at,
             )
         except DomainError as refusal:
             raise CommandError(refusal.detail) from refusal
@@ -66,6 +78,7 @@ class Command(BaseCommand):
                 {
                     "version": after.label,
                     "sha256": after.sha256,
+                    "effective_from": after.effective_from.isoformat(),
                     "texts_changed": text_changed(before, after),
                 }
             )

@@ -12,9 +12,10 @@ from django.utils.timezone import now
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import DomainError
-from governance.models import ControlGroup, ModelRelease, Organization
+from governance.models import ControlGroup, ModelRelease, Organization, User
 from governance.operations.contracts import ContractTerms, record_contract
-from governance.operations.groups import join_group
+from governance.operations.end_users import set_end_user_policy
+from governance.operations.groups import join_group, leave_group
 from governance.operations.revocation import revoke_release
 from governance.operations.termination import (
     engage_kill_switch,
@@ -22,6 +23,7 @@ from governance.operations.termination import (
     record_notice,
     record_reinstatement,
     release_kill_switch,
+    withdraw_notice,
 )
 from governance.operations.terms import change_rule
 
@@ -29,7 +31,7 @@ from governance.operations.terms import change_rule
 class Command(BaseCommand):
     """Contracts, notices, breaches, groups, the seat rule, revocation and the kill switch."""
 
-    help = "Put on record: contract, notice, breach, reinstate, group, seats, revoke, stop, resume."
+    help = "Put on record what only the operator may: contracts, notices, breaches, groups, the seat rule."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One subcommand each; ``--by`` names the person who acts."""
@@ -57,6 +59,11 @@ class Command(BaseCommand):
         group = acts.add_parser("group")
         group.add_argument("--name", required=True)
         group.add_argument("--organizations", required=True, help="slugs by comma")
+        acts.add_parser("leave-group").add_argument("--organization", required=True)
+        end_users = acts.add_parser("end-users")
+        end_users.add_argument("--organization", required=True)
+        end_users.add_argument("--counted", choices=["yes", "no"], required=True)
+        acts.add_parser("withdraw-notice").add_argument("--notice", required=True)
         seats = acts.add_parser("seats")
         seats.add_argument("--label", required=True, help="name of the new version of the terms")
         seats.add_argument("--limit", type=int)
@@ -71,16 +78,28 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Act and print what is on record now as JSON."""
-        actor = Actor(kind="user", id=options["by"], label=options["by"])
+        actor = operator_actor(options["by"])
         acts: dict[str, Callable[[dict[str, Any], Actor, datetime], dict[str, object]]] = {
             "contract": _contract, "notice": _notice, "breach": _breach, "reinstate": _reinstate,
-            "group": _group, "seats": _seats, "revoke": _revoke, "stop": _stop, "resume": _resume,
+            "group": _group, "leave-group": _leave_group, "end-users": _end_users, "seats": _seats,
+            "withdraw-notice": _withdraw, "revoke": _revoke, "stop": _stop, "resume": _resume,
         }  # fmt: skip
         try:
             result = acts[options["act"]](options, actor, now())
         except DomainError as refusal:
             raise CommandError(refusal.detail) from refusal
         self.stdout.write(json.dumps(result))
+
+
+def operator_actor(address: str) -> Actor:
+    """The operator's person of this address, known by the same number as in the portal.
+
+    One person is one person wherever they act: two must agree to resume. Raises CommandError.
+    """
+    person = User.objects.filter(email__iexact=address, is_staff=True, is_active=True).first()
+    if person is None:
+        raise CommandError(f"{address} is none of the operator's people (staff, active).")
+    return Actor(kind="user", id=str(person.id), label=person.email)
 
 
 def _aware(moment: datetime) -> datetime:
@@ -156,6 +175,27 @@ def _group(options: dict[str, Any], actor: Actor, at: datetime) -> dict[str, obj
     members = [_organization(slug.strip()).id for slug in options["organizations"].split(",")]
     join_group(group=group, organization_ids=members, actor=actor, at=at)
     return {"group": str(group.id), "organizations": len(members)}
+
+
+def _leave_group(options: dict[str, Any], actor: Actor, at: datetime) -> dict[str, object]:
+    organization = _organization(options["organization"])
+    leave_group(organization_id=organization.id, actor=actor, at=at)
+    return {"organization": organization.slug, "group": None}
+
+
+def _end_users(options: dict[str, Any], actor: Actor, at: datetime) -> dict[str, object]:
+    organization = set_end_user_policy(
+        organization_id=_organization(options["organization"]).id,
+        counted=options["counted"] == "yes",
+        actor=actor,
+        at=at,
+    )
+    return {"organization": organization.slug, "counts_end_users": organization.counts_end_users}
+
+
+def _withdraw(options: dict[str, Any], actor: Actor, at: datetime) -> dict[str, object]:
+    notice = withdraw_notice(notice_id=options["notice"], actor=actor, at=at)
+    return {"notice": str(notice.id), "withdrawn_at": str(notice.withdrawn_at)}
 
 
 def _seats(options: dict[str, Any], actor: Actor, at: datetime) -> dict[str, object]:

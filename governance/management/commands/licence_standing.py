@@ -72,5 +72,7 @@ class Command(BaseCommand):
 def _line(slug: str, standing: Standing) -> str:
     may = "may generate" if standing.may_generate else "MAY NOT generate"
     seats = f"{standing.seats.used}/{standing.seats.limit} seats"
+    reached = standing.seats.line_reached_on
+    seats += f" (line reached on {reached})" if reached else ""
     grace = f", grace until {standing.grace_until:%Y-%m-%d %H:%M}" if standing.grace_until else ""
     return f"{slug:32} {standing.status:22} {may}, {seats}{grace}"

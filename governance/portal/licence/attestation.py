@@ -1,23 +1,22 @@
 """The wizard: accept the terms, state the revenue, sign, keep the receipt."""
 
 from datetime import date, timedelta
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.files.storage import default_storage
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.timezone import now
 
 from governance.kernel.errors import DomainError
-from governance.kernel.ids import uuid7
 from governance.licensing.facts import Bracket
 from governance.models import Attestation, Organization
+from governance.operations import audit
 from governance.operations.acceptances import accept_terms
-from governance.operations.attestations import Evidence, sign_attestation
+from governance.operations.attestations import sign_attestation
 from governance.portal.access import organization_page
+from governance.portal.licence.files import download, stored
 from governance.portal.licence.forms import BRACKETS, AcceptanceForm, RevenueForm, SignatureForm
 from governance.portal.licence.people import actor_of_session, user_of
 from governance.queries.acceptances import accepted_versions, is_accepted
@@ -27,7 +26,6 @@ from governance.queries.terms import terms_in_force
 from governance.queries.terms_difference import terms_difference
 
 STEPS = ["Terms", "Revenue", "Signature", "Receipt"]
-EVIDENCE_LIMIT = 10 * 2**20
 MICRO = 1_000_000
 
 
@@ -111,10 +109,30 @@ def receipt(request: HttpRequest, organization: Organization, id: UUID) -> HttpR
         return redirect("licence", slug=organization.slug)
     context = {
         "statement": statement,
+        "may_open": Permission.SIGN in request.permissions or user_of(request).is_staff,  # type: ignore[attr-defined]
         "bracket": dict(BRACKETS)[Bracket(statement.bracket)],
         "standing": standing_of(organization.id, at=now()),
     }
     return _step(request, 4, context)
+
+
+@organization_page()
+def evidence(request: HttpRequest, organization: Organization, id: UUID) -> HttpResponseBase:  # noqa: A002 (the address's word)
+    """The file behind a statement, for owners and the operator; that it was opened is on record."""
+    granted = request.permissions  # type: ignore[attr-defined]
+    statement = Attestation.objects.filter(organization=organization, id=id).first()
+    if statement is None or not (Permission.SIGN in granted or user_of(request).is_staff):
+        raise Http404
+    answer = download(statement.evidence_path, statement.evidence_name, statement.evidence_sha256)
+    audit.record(
+        act="evidence.opened",
+        actor=actor_of_session(request),
+        organization_id=organization.id,
+        subject_kind="attestation",
+        subject_id=statement.id,
+        facts={"sha256": statement.evidence_sha256},
+    )
+    return answer
 
 
 def _step(request: HttpRequest, number: int, context: dict[str, Any]) -> HttpResponse:
@@ -148,7 +166,7 @@ def _sign(
         signer_title=signature["signer_title"],
         signed_by=user_of(request),
         expires_at=at + timedelta(days=30 * signature["months"]),
-        evidence=_stored(signature["evidence"], organization),
+        evidence=stored(signature["evidence"], str(organization.id)),
         actor=actor_of_session(request),
         at=at,
     )
@@ -159,24 +177,3 @@ def _microusd(amount: str) -> int | None:
         return None
     dollars, _, cents = amount.partition(".")
     return int(dollars) * MICRO + int(cents.ljust(6, "0")[:6] or 0)
-
-
-def _stored(upload: Any, organization: Organization) -> Evidence | None:
-    if upload is None:
-        return None
-    if upload.size > EVIDENCE_LIMIT:
-        raise EvidenceTooLarge(f"The file is larger than {EVIDENCE_LIMIT // 2**20} MB.")
-    digest = sha256()
-    for chunk in upload.chunks():
-        digest.update(chunk)
-    upload.seek(0)
-    path = default_storage.save(f"evidence/{organization.id}/{uuid7().hex}", upload)
-    return Evidence(name=upload.name[:300], path=path, sha256=digest.hexdigest())
-
-
-class EvidenceTooLarge(DomainError):
-    """The uploaded file is larger than what is kept."""
-
-    code = "evidence_too_large"
-    title = "The evidence is too large"
-    status = 413

@@ -7,11 +7,12 @@ from django.shortcuts import redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST
 
-from governance.models import DeniedFile, KillSwitch, ModelRelease
+from governance.models import DeniedFile, KillSwitch, ModelRelease, TerminationNotice
 from governance.operations.revocation import deny_file, revoke_release, sign_destruction
 from governance.operations.termination import engage_kill_switch, release_kill_switch
 from governance.portal.licence.forms import DeniedFileForm, DestructionForm, ReasonForm
 from governance.portal.licence.people import actor_of_session, done_or_told, staff_page
+from governance.portal.licence.record_forms import NoticeForm
 from governance.queries.audit import latest_entries
 from governance.queries.compliance import compliance_overview
 from governance.queries.lineage import ancestors, descendants
@@ -30,6 +31,8 @@ def compliance(request: HttpRequest) -> HttpResponse:
         "governance/licence/compliance.html",
         {
             "overview": overview,
+            "notices": TerminationNotice.objects.filter(withdrawn_at=None).order_by("ends_at"),
+            "notice_form": NoticeForm(),
             "switch": KillSwitch.objects.get(id=1),
             "terms": terms_in_force(at),
             "entries": latest_entries(None),

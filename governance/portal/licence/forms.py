@@ -1,9 +1,12 @@
 """Forms of the licence pages. They parse; operations decide."""
 
+from typing import Any, cast
+
 from django import forms
 
 from governance.licensing.facts import Bracket
 from governance.models import Role
+from governance.queries.permissions import may_grant
 
 BRACKETS = [
     (Bracket.UNDER_250K, "Less than 250,000 USD"),
@@ -30,6 +33,12 @@ class AcceptanceForm(forms.Form):
         max_length=200,
         widget=text_input(autocomplete="organization-title"),
     )
+    read = forms.BooleanField(label="I have read the licence and the Acceptable Use Policy.")
+
+
+class PersonalAcceptanceForm(forms.Form):
+    """A person's acceptance for themselves."""
+
     read = forms.BooleanField(label="I have read the licence and the Acceptable Use Policy.")
 
 
@@ -90,6 +99,17 @@ class InvitationForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
     )
     role = forms.ChoiceField(label="Role", choices=ROLES, initial=Role.MEMBER)
+
+
+class RoleForm(forms.Form):
+    """The roles that somebody of ``own`` role may give."""
+
+    role = forms.ChoiceField(label="Role")
+
+    def __init__(self, own: Role, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ChoiceField", self.fields["role"])
+        field.choices = [(role.value, role.label) for role in Role if may_grant(own, role)]
 
 
 class ReasonForm(forms.Form):

@@ -7,9 +7,11 @@ from django.utils.timezone import now
 from governance.models import Organization
 from governance.portal.access import organization_page
 from governance.portal.charts import limit_chart
+from governance.portal.licence.people import user_of
+from governance.queries.acceptances import signatures
 from governance.queries.evidence import licence_evidence
 from governance.queries.permissions import Permission
-from governance.queries.seats import seat_forecast, seat_history
+from governance.queries.seats import seat_history
 from governance.queries.standing import standing_of
 from governance.queries.terms import terms_in_force
 
@@ -28,9 +30,10 @@ def licence(request: HttpRequest, organization: Organization) -> HttpResponse:
         {
             "standing": standing,
             "terms": terms_in_force(at),
+            "signatures": signatures(organization, terms_in_force(at)),
             "evidence": licence_evidence(organization, at=at),
             "chart": limit_chart(days, limit=standing.seats.limit) if len(days) > 1 else None,
-            "forecast": seat_forecast(organization, limit=standing.seats.limit, at=at),
+            "may_open": Permission.SIGN in granted or user_of(request).is_staff,
             "may_sign": Permission.SIGN in granted,
             "seats_label": f"{standing.seats.used} of {standing.seats.limit} seats are used",
         },

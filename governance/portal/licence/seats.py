@@ -8,18 +8,19 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_POST
 
 from governance.kernel.errors import DomainError
-from governance.models import Organization, Role
+from governance.models import Membership, Organization, Role
+from governance.operations.end_users import reclaim_end_user_seats
 from governance.operations.invitation_letters import invitation_link
 from governance.operations.invitations import invite_by_list, withdraw_invitation
 from governance.operations.members import reclaim_seats
 from governance.portal.access import organization_page
 from governance.portal.charts import limit_chart
 from governance.portal.licence.forms import InvitationForm
+from governance.portal.licence.members import require_may_change
 from governance.portal.licence.people import actor_of_session, done_or_told
 from governance.queries.permissions import Permission
 from governance.queries.seats import (
     open_invitations,
-    seat_forecast,
     seat_history,
     seat_rows,
     seats_csv,
@@ -44,10 +45,9 @@ def seats(request: HttpRequest, organization: Organization) -> HttpResponse:
             "figures": figures,
             "free": max(figures.limit - figures.used, 0),
             "rows": rows,
-            "idle": [row for row in rows if row.inactive and row.role not in {"", Role.OWNER}],
+            "idle": [row for row in rows if row.inactive and row.role != Role.OWNER],
             "invitations": open_invitations(organization, at=at),
             "chart": limit_chart(days, limit=figures.limit) if len(days) > 1 else None,
-            "forecast": seat_forecast(organization, limit=figures.limit, at=at),
             "form": InvitationForm(),
             "may_manage": Permission.MANAGE_MEMBERS in granted,
             "may_export": Permission.EXPORT in granted,
@@ -105,17 +105,25 @@ def withdraw(request: HttpRequest, organization: Organization, id: UUID) -> Http
 @organization_page(Permission.MANAGE_MEMBERS)
 def reclaim(request: HttpRequest, organization: Organization) -> HttpResponse:
     """End the memberships that are ticked; their seats are free at once."""
-    return done_or_told(
-        request,
-        lambda: reclaim_seats(
+    people, others = request.POST.getlist("person"), request.POST.getlist("seat")
+
+    def act() -> None:
+        if not people and not others:
+            raise NobodyChosen("Nobody was chosen. Tick whose seats are to be free.")
+        ids = [_uuid(value) for value in people]
+        for membership in Membership.objects.filter(organization=organization, user_id__in=ids):
+            require_may_change(request, organization, membership)
+        actor, at = actor_of_session(request), now()
+        reclaim_seats(organization_id=organization.id, user_ids=ids, actor=actor, at=at)
+        reclaim_end_user_seats(
             organization_id=organization.id,
-            user_ids=[_uuid(value) for value in request.POST.getlist("person")],
-            actor=actor_of_session(request),
-            at=now(),
-        ),
-        done="The seats are free.",
-        onward="seats",
-        slug=organization.slug,
+            seat_ids=[_uuid(value) for value in others],
+            actor=actor,
+            at=at,
+        )
+
+    return done_or_told(
+        request, act, done="The seats are free.", onward="seats", slug=organization.slug
     )
 
 
