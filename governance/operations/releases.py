@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -37,18 +36,13 @@ class HashedFile:
     size: int
 
 
-def hashed_files(
-    folder: Path, on_file: Callable[[Path], None] = lambda _path: None
-) -> list[HashedFile]:
-    """Every file below ``folder`` with its hash, in the order of its path.
-
-    ``on_file`` is told of each file before it is read.
-    """
-    found = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        on_file(path)
-        found.append(HashedFile(str(path.relative_to(folder)), _digest(path), path.stat().st_size))
-    return found
+def hashed_files(folder: Path) -> list[HashedFile]:
+    """Every file below ``folder`` with its hash, in the order of its path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [
+        HashedFile(str(path.relative_to(folder)), _digest(path), path.stat().st_size)
+        for path in files
+    ]
 
 
 def weights_sha256(files: list[HashedFile]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,7 +14,6 @@ from governance.models import (
     ControlGroup,
     EnterpriseContract,
     KillSwitch,
-    ModelRelease,
     Organization,
     TerminationNotice,
 )
@@ -176,31 +174,6 @@ class TestRegistry:
                 name="Krea-2-Late", variant="turbo", source="", kind="adapter", parent=base,
                 files=[HashedFile("a", "c" * 64, 1)], actor=OPERATOR, at=NOON,
             )  # fmt: skip
-
-    def test_the_command_hashes_every_file_and_writes_the_notice(self, tmp_path: Path) -> None:
-        base, operator = release(), staff()
-        (tmp_path / "sub").mkdir()
-        (tmp_path / "adapter.safetensors").write_bytes(b"weights")
-        (tmp_path / "sub" / "config.json").write_text("{}")
-        words = [
-            "register_release", str(tmp_path), "--by", operator.email, "--name", "Krea-2-House",
-            "--kind", "adapter", "--parent", base.slug,
-        ]  # fmt: skip
-
-        first, again = said(*words), said(*words)
-
-        assert first == again
-        assert (first["files"], first["modified"]) == (2, True)
-        assert "modified version of Krea-2-Tiny-Turbo" in str(first["notice"])
-        found = ModelRelease.objects.get(slug="krea-2-house")
-        assert sorted(found.files.values_list("path", flat=True)) == [
-            "adapter.safetensors",
-            "sub/config.json",
-        ]
-        with pytest.raises(CommandError, match="begin with"):
-            call_command(
-                "register_release", str(tmp_path), "--by", operator.email, "--name", "House"
-            )
 
 
 class TestCommandLine:
