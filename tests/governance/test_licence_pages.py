@@ -7,6 +7,7 @@ from django.utils.timezone import now
 
 from governance.models import Attestation, AuditEntry, KillSwitch, ModelRelease, Organization, Role
 from governance.operations.acceptances import accept_terms
+from governance.operations.terms import change_rule
 from governance.queries.standing import standing_of
 from governance.queries.terms import terms_in_force
 from tests.governance.pages import owner_of, signed_in, staff
@@ -101,6 +102,22 @@ class TestWizard:
 
 
 class TestSeatsPage:
+    def test_says_what_the_rule_in_force_says_of_door_and_grace(self) -> None:
+        organization = licensed(at=now())
+        client = signed_in(owner_of(organization))
+        page = f"/o/{organization.slug}/seats/"
+        before = client.get(page).content.decode()
+        change_rule(
+            rule_id="seats", changes={"door": "soft", "grace_days": 5}, label="soft",
+            effective_from=now(), reason="", actor=OPERATOR, at=now(),
+        )  # fmt: skip
+
+        after = client.get(page).content.decode()
+
+        assert "nobody new comes in" in before
+        assert "14 days of grace" in before
+        assert "people still come in, and 5 days of grace" in after
+
     def test_invites_a_pasted_list_and_shows_each_link_once(self) -> None:
         organization = licensed(at=now())
         client = signed_in(owner_of(organization))

@@ -26,6 +26,7 @@ from governance.queries.seats import (
     seats_csv,
 )
 from governance.queries.standing import standing_of
+from governance.queries.terms import as_terms, terms_in_force
 
 
 @organization_page()
@@ -43,6 +44,7 @@ def seats(request: HttpRequest, organization: Organization) -> HttpResponse:
         {
             "standing": standing,
             "figures": figures,
+            "rule": as_terms(terms_in_force(at)).seats,
             "free": max(figures.limit - figures.used, 0),
             "rows": rows,
             "idle": [row for row in rows if row.inactive and row.role != Role.OWNER],
