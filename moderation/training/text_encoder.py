@@ -26,6 +26,8 @@ from moderation.classifiers.text.encoder import ENCODER_FILE, TOKEN_LIMIT
 from moderation.classifiers.text.wordpiece import WordPiece
 
 WIDTH, LAYERS, ATTENTION_HEADS, INNER = 384, 4, 12, 1536
+#: Lowest layers that keep the base model's weights: what they know of words outlasts few rows.
+FROZEN = 2
 EMBEDDING_LEVELS = 15
 Floats = npt.NDArray[np.float32]
 
@@ -77,14 +79,27 @@ class Encoder(nn.Module):
 
     def forward(self, words: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Logits of `words` (batch x tokens x width); `mask` is 1 for tokens, 0 for padding."""
+        return self.upper(self.lower(words, mask), mask)
+
+    def lower(self, words: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """What the FROZEN layers make of `words`; the same in every epoch."""
         x = self.norm(words + self.positions[: words.shape[1]])
-        bias = None if mask is None else (mask[:, None, None, :] - 1) * 1e4
-        for layer in self.layers:
-            x = layer(x, bias)
+        for layer in self.layers[:FROZEN]:
+            x = layer(x, _bias(mask))
+        return x
+
+    def upper(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits of what `lower` made."""
+        for layer in self.layers[FROZEN:]:
+            x = layer(x, _bias(mask))
         kept = torch.ones_like(x[..., :1]) if mask is None else mask[..., None]
         pooled = (x * kept).sum(1) / kept.sum(1)
         logits: torch.Tensor = self.head(functional.dropout(pooled, 0.1, self.training))
         return logits
+
+
+def _bias(mask: torch.Tensor | None) -> torch.Tensor | None:
+    return None if mask is None else (mask[:, None, None, :] - 1) * 1e4
 
 
 def load_base(heads: int, layers: int = LAYERS) -> tuple[Encoder, torch.Tensor, list[str]]:
@@ -139,16 +154,28 @@ def _batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> lis
     return found
 
 
-def _padded(
-    table: torch.Tensor, tokens: Sequence[Sequence[int]]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(len(row) for row in tokens)
-    numbers = torch.zeros(len(tokens), longest, dtype=torch.long)
-    mask = torch.zeros(len(tokens), longest)
-    for place, row in enumerate(tokens):
-        numbers[place, : len(row)] = torch.tensor(row)
-        mask[place, : len(row)] = 1
-    return table[numbers], mask
+def _padded(rows: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of tokens x width, padded to the longest, and the mask of what is no padding."""
+    padded = nn.utils.rnn.pad_sequence([row.float() for row in rows], batch_first=True)
+    lengths = torch.tensor([len(row) for row in rows])
+    return padded, (torch.arange(padded.shape[1])[None] < lengths[:, None]).float()
+
+
+def _lowered(
+    encoder: Encoder, table: torch.Tensor, tokens: Sequence[Sequence[int]]
+) -> list[torch.Tensor]:
+    """What the frozen layers make of each text, once for all epochs, in half precision."""
+    encoder.eval()
+    found: list[torch.Tensor] = [torch.empty(0)] * len(tokens)
+    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
+    with torch.no_grad():
+        for start in range(0, len(order), 64):
+            chunk = order[start : start + 64]
+            words, mask = _padded([table[list(tokens[row])] for row in chunk])
+            low = encoder.lower(words, mask)
+            for place, row in enumerate(chunk):
+                found[row] = low[place, : len(tokens[row])].bfloat16()
+    return found
 
 
 def train_encoder(
@@ -170,7 +197,8 @@ def train_encoder(
     importance = torch.tensor([1.0] + [0.5] * (targets.shape[1] - 1))
     positive = torch.tensor([2.0] + [3.0] * (targets.shape[1] - 1))
     head = list(encoder.head.parameters())
-    body = [value for name, value in encoder.named_parameters() if not name.startswith("head")]
+    body = [value for layer in encoder.layers[FROZEN:] for value in layer.parameters()]
+    lowered = _lowered(encoder, table, tokens)
     optimiser = torch.optim.AdamW([{"params": body}, {"params": head}], lr=rate, weight_decay=0.01)
     rng = np.random.default_rng(seed)
     total = epochs * ((len(texts) + 31) // 32 + 1)
@@ -181,15 +209,14 @@ def train_encoder(
             pace = min(1.0, (step + 1) / (0.1 * total)) * max(0.02, 1 - step / total)
             for group, factor in zip(optimiser.param_groups, (1, 20), strict=True):
                 group["lr"] = rate * factor * pace
-            words, mask = _padded(table, [tokens[row] for row in batch])
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = encoder(words, mask)
+            states, mask = _padded([lowered[row] for row in batch])
+            logits = encoder.upper(states, mask)
             loss = functional.binary_cross_entropy_with_logits(
-                logits.float(), wanted[batch], pos_weight=positive, reduction="none"
+                logits, wanted[batch], pos_weight=positive, reduction="none"
             )
             optimiser.zero_grad()
             torch.autograd.backward((loss * importance).mean())
-            nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+            nn.utils.clip_grad_norm_([*body, *head], 1.0)
             optimiser.step()
             step += 1
             if step % 50 == 0:

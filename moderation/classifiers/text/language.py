@@ -14,6 +14,7 @@ from moderation.classifiers.text.words import Words
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 READ = frozenset({"en", "zxx"})
+UNKNOWN = "und"
 
 _SCRIPTS = {
     "CYRILLIC": "und-Cyrl", "GREEK": "und-Grek", "ARABIC": "und-Arab", "HEBREW": "und-Hebr",
@@ -158,7 +159,7 @@ class LanguageCheck:
         if most >= 2 and most > english and most / len(lower) > 0.15 and share < 0.85:
             return tag
         if len(lower) >= 4 and share < 0.4 and english * 10 < len(lower):
-            return tag if most else "und"
+            return tag if most else UNKNOWN
         return "en"
 
     def _known(self, word: str) -> bool:
