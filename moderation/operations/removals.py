@@ -75,7 +75,8 @@ def remove_image(*, removal_id: UUID, actor: Actor, at: datetime) -> Removal:
     removal = _open(removal_id)
     if not erasers.all():
         raise NothingErases("No image store is registered with moderation.")
-    look = _look_of(removal)
+    data = delivered_image(removal.job_id, removal.index)
+    look = look_of(data) if data is not None else ""
     for erase in erasers.all():
         erase(removal.job_id, removal.index, removal.reason, at)
     HashEntry.objects.get_or_create(
@@ -95,13 +96,13 @@ def reject_removal(*, removal_id: UUID, reason: str, actor: Actor, at: datetime)
     return _close(removal, "rejected", actor, at)
 
 
-def _look_of(removal: Removal) -> str:
-    """The perceptual hash of the image while it is still there, else empty."""
+def delivered_image(job_id: UUID, index: int) -> bytes | None:
+    """The file of a delivered image, None when it is gone or never was."""
     for read in readers.all():
-        data = read(removal.job_id, removal.index)
+        data = read(job_id, index)
         if data is not None:
-            return look_of(data)
-    return ""
+            return data
+    return None
 
 
 def _open(removal_id: UUID) -> Removal:

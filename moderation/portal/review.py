@@ -1,5 +1,6 @@
 """The review queue, one case, and the inbox of reports and removals."""
 
+from base64 import b64encode
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from governance.kernel.errors import DomainError
 from moderation.models import Finding
+from moderation.operations.appeals import open_reported_image
 from moderation.operations.removals import remove_image
 from moderation.operations.review import claim_case, judge_case, return_case
 from moderation.operations.vault import open_evidence
@@ -64,20 +66,26 @@ def case_page(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @require_POST
 @reviewer_page
 def reveal(request: HttpRequest, case_id: UUID) -> HttpResponse:
-    """The refused prompt in clear, for a justification that is logged. Item 1 is never shown."""
+    """The refused prompt or reported image, for a justification that is logged. Item 1 never is."""
     detail = _detail(case_id)
-    if detail.evidence_id is None or not _holds(request, detail) or not detail.case.displayable:
+    sealed = detail.evidence_id is None and not detail.reports
+    if sealed or not _holds(request, detail) or not detail.case.displayable:
         raise Http404
     try:
-        plain = open_evidence(
-            evidence_id=detail.evidence_id,
-            actor=actor_on(request),
-            justification=request.POST.get("justification", ""),
-        )
+        return _case(request, detail, **_opened(request, detail))
     except DomainError as refusal:
         messages.error(request, refusal.detail)
-        return redirect("moderation-case", case_id=case_id)
-    return _case(request, detail, prompt=plain.decode())
+    return redirect("moderation-case", case_id=case_id)
+
+
+def _opened(request: HttpRequest, detail: CaseDetail) -> dict[str, str]:
+    why, actor = request.POST.get("justification", ""), actor_on(request)
+    if detail.reports:
+        image = open_reported_image(report_id=detail.reports[0].id, actor=actor, justification=why)
+        return {"image": f"data:;base64,{b64encode(image).decode()}"}
+    assert detail.evidence_id is not None
+    plain = open_evidence(evidence_id=detail.evidence_id, actor=actor, justification=why)
+    return {"prompt": plain.decode()}
 
 
 @require_POST
@@ -158,12 +166,15 @@ def _holds(request: HttpRequest, detail: CaseDetail) -> bool:
     )
 
 
-def _case(request: HttpRequest, detail: CaseDetail, prompt: str = "") -> HttpResponse:
+def _case(
+    request: HttpRequest, detail: CaseDetail, prompt: str = "", image: str = ""
+) -> HttpResponse:
     context = {
         "detail": detail,
         "case": detail.case,
         "holds": _holds(request, detail),
         "prompt": prompt,
+        "image": image,
         "items": active_bundle().items.values(),
         "findings": Finding.choices,
     }

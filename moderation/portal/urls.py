@@ -33,6 +33,11 @@ urlpatterns = [
         tenant.appeal_address,
         name="moderation-appeal-address",
     ),
+    path(
+        "o/<slug:slug>/generations/<uuid:job_id>/<int:index>/report/",
+        tenant.report,
+        name="moderation-report",
+    ),
     path("o/<slug:slug>/decisions/", tenant.decisions, name="moderation-decisions"),
     path(
         "o/<slug:slug>/decisions/<uuid:decision_id>/",

@@ -26,6 +26,8 @@ from moderation.classifiers.text.encoder import ENCODER_FILE, TOKEN_LIMIT
 from moderation.classifiers.text.wordpiece import WordPiece
 
 WIDTH, LAYERS, ATTENTION_HEADS, INNER = 384, 4, 12, 1536
+#: Tokens of a text that are trained on.
+TRAINED_TOKENS = 112
 #: Lowest layers that keep the base model's weights: what they know of words outlasts few rows.
 FROZEN = 2
 EMBEDDING_LEVELS = 15
@@ -178,6 +180,24 @@ def _lowered(
     return found
 
 
+def _tokens(texts: Sequence[str], vocabulary: Sequence[str]) -> list[list[int]]:
+    pieces = WordPiece(vocabulary)
+    return [list(pieces.encode(text, TRAINED_TOKENS)) for text in texts]
+
+
+def lowered_texts(texts: Sequence[str]) -> list[torch.Tensor]:
+    """What the frozen layers of the base model make of `texts`, for several trainings."""
+    encoder, table, vocabulary = load_base(1)
+    return _lowered(encoder, table, _tokens(texts, vocabulary))
+
+
+def logits_of(encoder: Encoder, lowered: Sequence[torch.Tensor]) -> Floats:
+    """A row of logits for each of `lowered`."""
+    with torch.inference_mode():
+        rows = [encoder.upper(state.float()[None])[0].numpy() for state in lowered]
+    return np.stack(rows)
+
+
 def train_encoder(
     texts: Sequence[str],
     targets: npt.NDArray[np.bool_],
@@ -186,26 +206,30 @@ def train_encoder(
     rate: float = 5e-5,
     seed: int = 0,
     layers: int = LAYERS,
+    lowered: Sequence[torch.Tensor] | None = None,
 ) -> tuple[Encoder, torch.Tensor, list[str]]:
-    """Fine-tunes on `texts`; `targets` has one column a head, the first counts double."""
+    """Fine-tunes on `texts`; `targets` has one column a head, the first counts double.
+
+    `lowered` is what `lowered_texts` made of the texts, where it is known already.
+    """
     torch.manual_seed(seed)
     random.seed(seed)
     encoder, table, vocabulary = load_base(targets.shape[1], layers)
-    pieces = WordPiece(vocabulary)
-    tokens = [pieces.encode(text, 112) for text in texts]
+    if lowered is None:
+        lowered = _lowered(encoder, table, _tokens(texts, vocabulary))
+    lengths = [len(row) for row in lowered]
     wanted = torch.from_numpy(targets.astype(np.float32))
     importance = torch.tensor([1.0] + [0.5] * (targets.shape[1] - 1))
     positive = torch.tensor([2.0] + [3.0] * (targets.shape[1] - 1))
     head = list(encoder.head.parameters())
     body = [value for layer in encoder.layers[FROZEN:] for value in layer.parameters()]
-    lowered = _lowered(encoder, table, tokens)
     optimiser = torch.optim.AdamW([{"params": body}, {"params": head}], lr=rate, weight_decay=0.01)
     rng = np.random.default_rng(seed)
-    total = epochs * ((len(texts) + 31) // 32 + 1)
+    total = epochs * ((len(lowered) + 31) // 32 + 1)
     step, begun = 0, time.monotonic()
     encoder.train()
     for _ in range(epochs):
-        for batch in _batches([len(row) for row in tokens], 32, rng):
+        for batch in _batches(lengths, 32, rng):
             pace = min(1.0, (step + 1) / (0.1 * total)) * max(0.02, 1 - step / total)
             for group, factor in zip(optimiser.param_groups, (1, 20), strict=True):
                 group["lr"] = rate * factor * pace

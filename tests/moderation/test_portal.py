@@ -1,15 +1,23 @@
 """Moderation's pages: reviewers see what they must, tenants their own, strangers nothing."""
 
+from base64 import b64encode
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from governance.kernel.canonical import sha256_hex
 from governance.kernel.ids import uuid7
 from governance.models import AuditEntry
-from moderation.models import Appeal, Policy, ReviewCase
-from moderation.operations.appeals import file_appeal
+from moderation.models import Appeal, Policy, ReviewCase, UserReport
+from moderation.operations import removals
+from moderation.operations.appeals import (
+    ImageNotShown,
+    file_appeal,
+    open_reported_image,
+    report_image,
+)
 from moderation.operations.cases import case_for_decision
 from moderation.operations.screening import PromptHeld, record_prompt_decision
 from tests.moderation.conftest import KEY, decision, person, screened
@@ -173,3 +181,100 @@ def test_a_broken_draft_says_where(client, gate, operator):
     )
 
     assert "This is no JSON" in page.content.decode()
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n the picture's bytes"
+
+
+@pytest.fixture
+def delivered(monkeypatch):
+    """An image store that has the first image of every job."""
+
+    def read(job_id, index):
+        return PICTURE if index == 0 else None
+
+    monkeypatch.setattr(removals.readers, "items", {"test": read})
+
+
+def reported(organization, item="7"):
+    shown = decision(stage="output", outcome="allow", organization_id=organization.id)
+    return report_image(
+        job_id=shown.job_id,
+        index=0,
+        sha256="a" * 64,
+        organization_id=organization.id,
+        item=item,
+        statement="It mocks me.",
+        contact="",
+        actor=KEY,
+        at=now(),
+    )
+
+
+def test_a_member_reports_a_delivered_image(client, gate, delivered, organization, owner):
+    shown = decision(stage="output", outcome="allow", organization_id=organization.id)
+    signed_in(client, owner)
+    address = reverse("moderation-report", args=[organization.slug, shown.job_id, 0])
+    assert "Report an image" in client.get(address).content.decode()
+
+    client.post(address, {"item": "7", "statement": "It mocks me."})
+
+    report = UserReport.objects.get()
+    assert (report.item, report.index, report.sha256) == ("7", 0, sha256_hex(PICTURE))
+    assert report.contact == owner.email
+
+
+def test_a_report_without_a_statement_is_asked_for_again(
+    client, gate, delivered, organization, owner
+):
+    shown = decision(stage="output", outcome="allow", organization_id=organization.id)
+    address = reverse("moderation-report", args=[organization.slug, shown.job_id, 0])
+
+    page = signed_in(client, owner).post(address, {"item": "7", "statement": " "})
+
+    assert "say what is wrong" in page.content.decode()
+    assert not UserReport.objects.exists()
+
+
+def test_an_image_that_is_not_theirs_cannot_be_reported(
+    client, gate, delivered, organization, owner
+):
+    elsewhere = decision(stage="output", outcome="allow")
+    withheld = decision(stage="output", outcome="block", organization_id=organization.id)
+    signed_in(client, owner)
+
+    for each in (elsewhere, withheld):
+        address = reverse("moderation-report", args=[organization.slug, each.job_id, 0])
+        assert client.get(address).status_code == 404
+
+
+def test_a_reviewer_opens_a_reported_image_with_a_justification(
+    client, gate, delivered, organization
+):
+    reported(organization)
+    signed_in(client, person("rita", roles=ALL))
+    client.post(reverse("moderation-next"))
+    case = ReviewCase.objects.get()
+    address = reverse("moderation-reveal", args=[case.id])
+
+    client.post(address, {"justification": ""})
+    assert not AuditEntry.objects.filter(act="image.opened").exists()
+    page = client.post(address, {"justification": "to judge the report"}).content.decode()
+
+    assert b64encode(PICTURE).decode() in page
+    opened = AuditEntry.objects.get(act="image.opened")
+    assert opened.facts["justification"] == "to judge the report"
+
+
+def test_an_image_reported_under_item_one_is_never_shown(client, gate, delivered, organization):
+    report = reported(organization, item="1")
+    signed_in(client, person("rita", roles=ALL))
+    client.post(reverse("moderation-next"))
+
+    page = client.post(
+        reverse("moderation-reveal", args=[ReviewCase.objects.get().id]), {"justification": "why"}
+    )
+
+    assert page.status_code == 404
+    with pytest.raises(ImageNotShown):
+        open_reported_image(report_id=report.id, actor=KEY, justification="why")
