@@ -14,6 +14,16 @@ from pydantic_settings import (
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = BASE_DIR / ".licet"
+#: What LICET_CLASSIFIERS may set up; "paths" adds classifiers of the operator's own by dotted path.
+ADAPTERS = (
+    "openai-moderation",
+    "azure-content-safety",
+    "hive-visual",
+    "transformers-nudity",
+    "open-clip-concepts",
+    "nudenet",
+    "paths",
+)
 
 
 class GeneratedSecrets(PydanticBaseSettingsSource):
@@ -201,6 +211,21 @@ class Env(BaseSettings):
         validation_alias="LICET_AUDIT_RECIPIENTS",
         description="e-mail addresses, by comma, that get each hour's checkpoint of the audit log",
     )
+    vault_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LICET_VAULT_KEY",
+        description="wraps the keys of sealed evidence; empty: LICET_SECRET_KEY; never change it",
+    )
+    moderation_policy: Path | None = Field(
+        None,
+        validation_alias="LICET_MODERATION_POLICY",
+        description="policy file that goes before the one in the database; empty: none",
+    )
+    classifiers_file: Path | None = Field(
+        None,
+        validation_alias="LICET_CLASSIFIERS",
+        description="JSON file that sets up further classifiers by name (docs/moderation.md)",
+    )
     log_level: str = Field(
         "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
     )
@@ -273,6 +298,20 @@ class Env(BaseSettings):
             if defaults:
                 raise ValueError(f"set {', '.join(defaults)} before running in production")
         return self
+
+    @property
+    def classifiers(self) -> dict[str, Any]:
+        """What LICET_CLASSIFIERS says, by classifier. Raises ValueError for a file that is no object
+        or names a classifier that has no adapter."""
+        if self.classifiers_file is None:
+            return {}
+        found = json.loads(self.classifiers_file.read_text())
+        unknown = sorted(set(found) - set(ADAPTERS)) if isinstance(found, dict) else ["no object"]
+        if unknown:
+            raise ValueError(
+                f"{self.classifiers_file.name}: {', '.join(unknown)}; known are {', '.join(ADAPTERS)}"
+            )
+        return dict(found)
 
     @property
     def base_url(self) -> str:

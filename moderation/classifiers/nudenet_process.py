@@ -1,6 +1,6 @@
 """The far side of the `nudenet` adapter: a program of its own, for a Python that has nudenet.
 
-Setting MODERATION_NUDENET: {"command": ["/opt/nudenet/bin/python", "-I", "<this file>"], "version": "3.4.2"}.
+The command of `nudenet` in LICET_CLASSIFIERS: ["/opt/nudenet/bin/python", "-I", "<this file>"].
 NudeNet is AGPL-3.0, so it is installed beside Licet, never in it. Reads {"id", "jpeg"} lines and answers
 {"id", "boxes"} lines. Imports nothing of Licet.
 """

@@ -16,13 +16,13 @@ from PIL import Image
 from governance.kernel.ids import uuid7
 from moderation.classifiers import pdq
 from moderation.kernel.outcomes import Outcome
-from moderation.kernel.verdicts import Verdict, verdict_from_json
+from moderation.kernel.verdicts import HASH_BANKS, Verdict, verdict_from_json
 from moderation.operations.media import ITEMS
 from moderation.operations.refusals import refusal_facts
 from moderation.operations.release import ReceiptInvalid
 from moderation.queries.banks import BankHit, BankState, bank_state, hit_by_sha256, hits_by_pixels
 
-DETECTOR, VERSION = "hash-banks", "pdq-1"
+VERSION = "pdq-1"
 BLOCK_FROM = round(1 - pdq.NEAR / pdq.BITS, 4)
 REASON = "The picture is known to the hash banks."
 
@@ -101,7 +101,7 @@ def _verdict(first: Verdict, hit: BankHit | None, state: BankState, latency_ms: 
         index=first.index,
         policy_version=first.policy_version,
         policy_hash=first.policy_hash,
-        detector=DETECTOR,
+        detector=HASH_BANKS,
         detector_version=VERSION,
         weights_sha256=state.sha256,
         status="done",

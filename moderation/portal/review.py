@@ -4,14 +4,15 @@ from base64 import b64encode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_POST
 
-from governance.kernel.errors import DomainError
+from governance.kernel.errors import DomainError, NotFound
 from moderation.models import Finding
 from moderation.operations.appeals import open_reported_image
+from moderation.operations.child_safety import draft_report
 from moderation.operations.removals import remove_image
 from moderation.operations.review import claim_case, judge_case, return_case
 from moderation.operations.vault import open_evidence
@@ -26,6 +27,8 @@ from moderation.queries.cases import (
     reviewer_of,
 )
 from moderation.queries.policies import active_bundle
+
+CHILD_SAFETY = "child_safety"
 
 
 @require_GET
@@ -86,6 +89,22 @@ def _opened(request: HttpRequest, detail: CaseDetail) -> dict[str, str]:
     assert detail.evidence_id is not None
     plain = open_evidence(evidence_id=detail.evidence_id, actor=actor, justification=why)
     return {"prompt": plain.decode()}
+
+
+@require_POST
+@reviewer_page
+def report_draft(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """The draft of the report to the authority, as a file; for the child-safety role alone."""
+    reviewer = reviewer_of(person_on(request).id)
+    if reviewer is None or CHILD_SAFETY not in reviewer.roles:
+        raise Http404
+    try:
+        draft = draft_report(case_id=case_id, actor=actor_on(request))
+    except NotFound as absent:
+        raise Http404 from absent
+    reply = JsonResponse(draft, json_dumps_params={"indent": 2})
+    reply["Content-Disposition"] = f'attachment; filename="report-draft-{case_id}.json"'
+    return reply
 
 
 @require_POST
@@ -169,9 +188,11 @@ def _holds(request: HttpRequest, detail: CaseDetail) -> bool:
 def _case(
     request: HttpRequest, detail: CaseDetail, prompt: str = "", image: str = ""
 ) -> HttpResponse:
+    reviewer = reviewer_of(person_on(request).id)
     context = {
         "detail": detail,
         "case": detail.case,
+        "may_draft": reviewer is not None and CHILD_SAFETY in reviewer.roles,
         "holds": _holds(request, detail),
         "prompt": prompt,
         "image": image,

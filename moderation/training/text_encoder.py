@@ -27,7 +27,7 @@ from moderation.classifiers.text.wordpiece import WordPiece
 
 WIDTH, LAYERS, ATTENTION_HEADS, INNER = 384, 4, 12, 1536
 #: Tokens of a text that are trained on.
-TRAINED_TOKENS = 112
+TRAINED_TOKENS = 96
 #: Lowest layers that keep the base model's weights: what they know of words outlasts few rows.
 FROZEN = 2
 EMBEDDING_LEVELS = 15

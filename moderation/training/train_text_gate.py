@@ -37,7 +37,9 @@ from moderation.training.text_heads import (
 from moderation.training.text_rows import Row, read_rows
 from moderation.training.text_sets import Parts, augmented, parts_of, plain_of
 
-VERSION = "2026.11.1"
+VERSION = "2026.11.2"
+#: Peak learning rate of the encoder, and sources of long or subtle rows that an epoch sees twice.
+RATE, TWICE = 1e-4, frozenset({"overt", "openai-moderation"})
 #: Ids of the rows that training never saw.
 HELD_OUT = Path(__file__).with_name("held_out_ids.txt")
 CANARIES = (
@@ -85,8 +87,9 @@ def train_layers(parts: Parts, folder: Path, epochs: int, captions: int) -> None
     from moderation.training.text_encoder import pack_encoder, train_encoder  # noqa: PLC0415
 
     rows = augmented(parts.train, captions=captions)
+    rows += [row for row in parts.train if row.source in TWICE]
     texts = [plain_of(row) for row in rows]
-    encoder, table, vocabulary = train_encoder(texts, targets_of(rows), epochs=epochs, rate=7e-5)
+    encoder, table, vocabulary = train_encoder(texts, targets_of(rows), epochs=epochs, rate=RATE)
     pack_encoder(folder, encoder, table, vocabulary)
 
 
@@ -157,8 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Trains the text gate.")
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--captions", type=int, default=1200)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--captions", type=int, default=1000)
     parser.add_argument("--strength", type=float, default=8.0)
     parser.add_argument("--keep-encoder", action="store_true")
     parser.add_argument("--held-out-to", type=Path, help="writes the held-out rows to a file")

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from governance.kernel.canonical import sha256_hex
 from governance.kernel.ids import uuid7
 from governance.models import AuditEntry
-from moderation.models import Appeal, Policy, ReviewCase, UserReport
+from moderation.models import ActivationProposal, Appeal, Policy, ReviewCase, UserReport
 from moderation.operations import removals
 from moderation.operations.appeals import (
     ImageNotShown,
@@ -20,7 +20,8 @@ from moderation.operations.appeals import (
 )
 from moderation.operations.cases import case_for_decision
 from moderation.operations.screening import PromptHeld, record_prompt_decision
-from tests.moderation.conftest import KEY, decision, person, screened
+from tests.moderation.conftest import KEY, acting, decision, person, screened
+from tests.moderation.test_policies import draft, measure, stricter
 
 pytestmark = pytest.mark.django_db
 ALL = ("reviewer", "senior", "appeals", "child_safety")
@@ -162,10 +163,10 @@ def test_a_policy_is_drafted_replayed_and_proposed_in_the_portal(client, gate, o
         reverse("moderation-policy-editor"), {"document": text, "note": "milder"}, follow=True
     )
     policy = Policy.objects.get()
-    acting = reverse("moderation-policy-act", args=[policy.hash])
-    replayed = client.post(acting, {"act": "replay"}, follow=True)
-    refused = client.post(acting, {"act": "live", "reason": "now"}, follow=True)
-    proposed = client.post(acting, {"act": "shadow", "reason": "try"}, follow=True)
+    place = reverse("moderation-policy-act", args=[policy.hash])
+    replayed = client.post(place, {"act": "replay"}, follow=True)
+    refused = client.post(place, {"act": "live", "reason": "now"}, follow=True)
+    proposed = client.post(place, {"act": "shadow", "reason": "try"}, follow=True)
 
     assert "950" in drafted.content.decode()
     assert "Replay: the last 7 days" in replayed.content.decode()
@@ -278,3 +279,48 @@ def test_an_image_reported_under_item_one_is_never_shown(client, gate, delivered
     assert page.status_code == 404
     with pytest.raises(ImageNotShown):
         open_reported_image(report_id=report.id, actor=KEY, justification="why")
+
+
+def test_a_child_safety_case_gives_the_draft_of_a_report_without_content(client, gate):
+    case = case_for_decision(decision(item="1", outcome="block"))
+    address = reverse("moderation-draft", args=[case.id])
+    assert signed_in(client, person("rita", roles=("reviewer",))).post(address).status_code == 404
+
+    reply = signed_in(client, person("carla", roles=("child_safety",))).post(address)
+
+    draft = reply.json()
+    assert draft["incident"]["sha256"] == case.decision.subject_sha256
+    assert draft["reported"]["job"] == str(case.decision.job_id)
+    assert "attachment" in reply["Content-Disposition"]
+    assert AuditEntry.objects.filter(act="child_safety.report_drafted").count() == 1
+
+
+def test_no_other_case_gives_such_a_draft(client, gate):
+    case = case_for_decision(decision(item="7", outcome="review"))
+
+    reply = signed_in(client, person("carla", roles=("child_safety",))).post(
+        reverse("moderation-draft", args=[case.id])
+    )
+
+    assert reply.status_code == 404
+
+
+def measured_policy(gate):
+    """A draft that was evaluated and replayed, so that it may be proposed as a canary."""
+    author = acting(person("ada"))
+    policy = draft(stricter(), author)
+    measure(policy, author)
+    return policy
+
+
+@pytest.mark.parametrize(("percent", "share"), [("10", 100), ("50", 500), ("80", None), ("", None)])
+def test_a_canary_is_proposed_for_a_share_of_the_jobs(client, gate, operator, percent, share):
+    policy = measured_policy(gate)
+
+    signed_in(client, operator).post(
+        reverse("moderation-policy-act", args=[policy.hash]),
+        {"act": "canary", "reason": "to try it", "percent": percent},
+    )
+
+    proposal = ActivationProposal.objects.first()
+    assert (proposal.share_milli if proposal else None) == share
