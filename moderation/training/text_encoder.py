@@ -26,10 +26,6 @@ from moderation.classifiers.text.encoder import ENCODER_FILE, TOKEN_LIMIT
 from moderation.classifiers.text.wordpiece import WordPiece
 
 WIDTH, LAYERS, ATTENTION_HEADS, INNER = 384, 4, 12, 1536
-#: Tokens of a text that are trained on.
-TRAINED_TOKENS = 96
-#: Lowest layers that keep the base model's weights: what they know of words outlasts few rows.
-FROZEN = 2
 EMBEDDING_LEVELS = 15
 Floats = npt.NDArray[np.float32]
 
@@ -81,27 +77,14 @@ class Encoder(nn.Module):
 
     def forward(self, words: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Logits of `words` (batch x tokens x width); `mask` is 1 for tokens, 0 for padding."""
-        return self.upper(self.lower(words, mask), mask)
-
-    def lower(self, words: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """What the FROZEN layers make of `words`; the same in every epoch."""
         x = self.norm(words + self.positions[: words.shape[1]])
-        for layer in self.layers[:FROZEN]:
-            x = layer(x, _bias(mask))
-        return x
-
-    def upper(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Logits of what `lower` made."""
-        for layer in self.layers[FROZEN:]:
-            x = layer(x, _bias(mask))
+        bias = None if mask is None else (mask[:, None, None, :] - 1) * 1e4
+        for layer in self.layers:
+            x = layer(x, bias)
         kept = torch.ones_like(x[..., :1]) if mask is None else mask[..., None]
         pooled = (x * kept).sum(1) / kept.sum(1)
         logits: torch.Tensor = self.head(functional.dropout(pooled, 0.1, self.training))
         return logits
-
-
-def _bias(mask: torch.Tensor | None) -> torch.Tensor | None:
-    return None if mask is None else (mask[:, None, None, :] - 1) * 1e4
 
 
 def load_base(heads: int, layers: int = LAYERS) -> tuple[Encoder, torch.Tensor, list[str]]:
@@ -156,46 +139,16 @@ def _batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> lis
     return found
 
 
-def _padded(rows: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of tokens x width, padded to the longest, and the mask of what is no padding."""
-    padded = nn.utils.rnn.pad_sequence([row.float() for row in rows], batch_first=True)
-    lengths = torch.tensor([len(row) for row in rows])
-    return padded, (torch.arange(padded.shape[1])[None] < lengths[:, None]).float()
-
-
-def _lowered(
-    encoder: Encoder, table: torch.Tensor, tokens: Sequence[Sequence[int]]
-) -> list[torch.Tensor]:
-    """What the frozen layers make of each text, once for all epochs, in half precision."""
-    encoder.eval()
-    found: list[torch.Tensor] = [torch.empty(0)] * len(tokens)
-    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
-    with torch.no_grad():
-        for start in range(0, len(order), 64):
-            chunk = order[start : start + 64]
-            words, mask = _padded([table[list(tokens[row])] for row in chunk])
-            low = encoder.lower(words, mask)
-            for place, row in enumerate(chunk):
-                found[row] = low[place, : len(tokens[row])].bfloat16()
-    return found
-
-
-def _tokens(texts: Sequence[str], vocabulary: Sequence[str]) -> list[list[int]]:
-    pieces = WordPiece(vocabulary)
-    return [list(pieces.encode(text, TRAINED_TOKENS)) for text in texts]
-
-
-def lowered_texts(texts: Sequence[str]) -> list[torch.Tensor]:
-    """What the frozen layers of the base model make of `texts`, for several trainings."""
-    encoder, table, vocabulary = load_base(1)
-    return _lowered(encoder, table, _tokens(texts, vocabulary))
-
-
-def logits_of(encoder: Encoder, lowered: Sequence[torch.Tensor]) -> Floats:
-    """A row of logits for each of `lowered`."""
-    with torch.inference_mode():
-        rows = [encoder.upper(state.float()[None])[0].numpy() for state in lowered]
-    return np.stack(rows)
+def _padded(
+    table: torch.Tensor, tokens: Sequence[Sequence[int]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    longest = max(len(row) for row in tokens)
+    numbers = torch.zeros(len(tokens), longest, dtype=torch.long)
+    mask = torch.zeros(len(tokens), longest)
+    for place, row in enumerate(tokens):
+        numbers[place, : len(row)] = torch.tensor(row)
+        mask[place, : len(row)] = 1
+    return table[numbers], mask
 
 
 def train_encoder(
@@ -206,41 +159,36 @@ def train_encoder(
     rate: float = 5e-5,
     seed: int = 0,
     layers: int = LAYERS,
-    lowered: Sequence[torch.Tensor] | None = None,
 ) -> tuple[Encoder, torch.Tensor, list[str]]:
-    """Fine-tunes on `texts`; `targets` has one column a head, the first counts double.
-
-    `lowered` is what `lowered_texts` made of the texts, where it is known already.
-    """
+    """Fine-tunes on `texts`; `targets` has one column a head, the first counts double."""
     torch.manual_seed(seed)
     random.seed(seed)
     encoder, table, vocabulary = load_base(targets.shape[1], layers)
-    if lowered is None:
-        lowered = _lowered(encoder, table, _tokens(texts, vocabulary))
-    lengths = [len(row) for row in lowered]
+    pieces = WordPiece(vocabulary)
+    tokens = [pieces.encode(text, 112) for text in texts]
     wanted = torch.from_numpy(targets.astype(np.float32))
     importance = torch.tensor([1.0] + [0.5] * (targets.shape[1] - 1))
     positive = torch.tensor([2.0] + [3.0] * (targets.shape[1] - 1))
     head = list(encoder.head.parameters())
-    body = [value for layer in encoder.layers[FROZEN:] for value in layer.parameters()]
+    body = [value for name, value in encoder.named_parameters() if not name.startswith("head")]
     optimiser = torch.optim.AdamW([{"params": body}, {"params": head}], lr=rate, weight_decay=0.01)
     rng = np.random.default_rng(seed)
-    total = epochs * ((len(lowered) + 31) // 32 + 1)
+    total = epochs * ((len(texts) + 31) // 32 + 1)
     step, begun = 0, time.monotonic()
     encoder.train()
     for _ in range(epochs):
-        for batch in _batches(lengths, 32, rng):
+        for batch in _batches([len(row) for row in tokens], 32, rng):
             pace = min(1.0, (step + 1) / (0.1 * total)) * max(0.02, 1 - step / total)
             for group, factor in zip(optimiser.param_groups, (1, 20), strict=True):
                 group["lr"] = rate * factor * pace
-            states, mask = _padded([lowered[row] for row in batch])
-            logits = encoder.upper(states, mask)
+            words, mask = _padded(table, [tokens[row] for row in batch])
+            logits = encoder(words, mask)
             loss = functional.binary_cross_entropy_with_logits(
                 logits, wanted[batch], pos_weight=positive, reduction="none"
             )
             optimiser.zero_grad()
             torch.autograd.backward((loss * importance).mean())
-            nn.utils.clip_grad_norm_([*body, *head], 1.0)
+            nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
             optimiser.step()
             step += 1
             if step % 50 == 0:

@@ -9,9 +9,6 @@ from moderation.training.text_augment import template_rows, with_style
 from moderation.training.text_rows import Row, group_rows, split_rows
 
 PER_FAMILY = 110
-#: HateCheck rows that are trained on: its sentences about groups differ in a word, and all of them
-#: together teach that the mention of a group is harm.
-HATECHECK = 750
 
 
 @dataclass(frozen=True)
@@ -36,9 +33,7 @@ def augmented(train: Sequence[Row], *, captions: int, seed: int = 0) -> list[Row
     """Training rows with at most `captions` COCO captions, template rows, and styled copies."""
     rng = random.Random(seed)  # noqa: S311
     coco = [row for row in train if row.source == "coco"]
-    hate = [row for row in train if row.source == "hatecheck"]
-    rest = [row for row in train if row.source not in {"coco", "hatecheck"}]
-    rest += rng.sample(hate, min(HATECHECK, len(hate)))
+    rest = [row for row in train if row.source != "coco"]
     coco = rng.sample(coco, min(captions, len(coco)))
     prompts = [row for row in rest if row.source in {"overt", "partiprompts"}] + coco[:600]
     return [*rest, *coco, *template_rows(PER_FAMILY, seed), *with_style(prompts, 0.12, seed)]
