@@ -14,16 +14,6 @@ from pydantic_settings import (
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = BASE_DIR / ".licet"
-#: What LICET_CLASSIFIERS may set up; "paths" adds classifiers of the operator's own by dotted path.
-ADAPTERS = (
-    "openai-moderation",
-    "azure-content-safety",
-    "hive-visual",
-    "transformers-nudity",
-    "open-clip-concepts",
-    "nudenet",
-    "paths",
-)
 
 
 class GeneratedSecrets(PydanticBaseSettingsSource):
@@ -298,20 +288,6 @@ class Env(BaseSettings):
             if defaults:
                 raise ValueError(f"set {', '.join(defaults)} before running in production")
         return self
-
-    @property
-    def classifiers(self) -> dict[str, Any]:
-        """What LICET_CLASSIFIERS says, by classifier. Raises ValueError for a file that is no object
-        or names a classifier that has no adapter."""
-        if self.classifiers_file is None:
-            return {}
-        found = json.loads(self.classifiers_file.read_text())
-        unknown = sorted(set(found) - set(ADAPTERS)) if isinstance(found, dict) else ["no object"]
-        if unknown:
-            raise ValueError(
-                f"{self.classifiers_file.name}: {', '.join(unknown)}; known are {', '.join(ADAPTERS)}"
-            )
-        return dict(found)
 
     @property
     def base_url(self) -> str:

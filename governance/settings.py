@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
 
+from governance.classifiers_file import read_classifiers
 from governance.env import BASE_DIR, env
 from governance.kernel.secrets import Peppers
 from governance.stack.addresses import living_addresses
@@ -281,7 +282,7 @@ AUDIT_FORMER_KEYS: tuple[str, ...] = tuple(filter(None, env.audit_former_keys.sp
 AUDIT_RECIPIENTS: tuple[str, ...] = tuple(filter(None, env.audit_recipients.split(",")))
 VAULT_KEY: str = env.vault_key.get_secret_value()
 MODERATION_POLICY: str | None = str(env.moderation_policy) if env.moderation_policy else None
-_classifiers = env.classifiers
+_classifiers = read_classifiers(env.classifiers_file)
 MODERATION_OPENAI = _classifiers.get("openai-moderation", {})
 MODERATION_AZURE = _classifiers.get("azure-content-safety", {})
 MODERATION_HIVE = _classifiers.get("hive-visual", {})
