@@ -61,7 +61,7 @@ lint-settings:
 
 lock: venv ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo uv | $(PY) -m uv pip compile pyproject.toml - --quiet --universal --generate-hashes \
-	  --python-version 3.11 --extra engine --extra dev --no-header --no-annotate --no-emit-index-url \
+	  --python-version 3.11 --extra engine --extra ocr --extra dev --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements.lock $(ARGS)
 
 .PHONY: help up reset venv test test-slow lint lock $(LINT)

@@ -201,6 +201,21 @@ class Env(BaseSettings):
         validation_alias="LICET_AUDIT_RECIPIENTS",
         description="e-mail addresses, by comma, that get each hour's checkpoint of the audit log",
     )
+    vault_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LICET_VAULT_KEY",
+        description="wraps the keys of sealed evidence; empty: LICET_SECRET_KEY; never change it",
+    )
+    moderation_policy: Path | None = Field(
+        None,
+        validation_alias="LICET_MODERATION_POLICY",
+        description="policy file that goes before the one in the database; empty: none",
+    )
+    classifiers_file: Path | None = Field(
+        None,
+        validation_alias="LICET_CLASSIFIERS",
+        description="JSON file that sets up further classifiers by name (docs/moderation.md)",
+    )
     log_level: str = Field(
         "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
     )

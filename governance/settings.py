@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
 
+from governance.classifiers_file import read_classifiers
 from governance.env import BASE_DIR, env
 from governance.kernel.secrets import Peppers
 from governance.stack.addresses import living_addresses
@@ -282,6 +283,16 @@ AUDIT_KEY: str = env.audit_key.get_secret_value()
 AUDIT_ORIGIN: str = env.audit_origin or f"{urlsplit(PUBLIC_URL).netloc}/audit"
 AUDIT_FORMER_KEYS: tuple[str, ...] = tuple(filter(None, env.audit_former_keys.split(",")))
 AUDIT_RECIPIENTS: tuple[str, ...] = tuple(filter(None, env.audit_recipients.split(",")))
+VAULT_KEY: str = env.vault_key.get_secret_value()
+MODERATION_POLICY: str | None = str(env.moderation_policy) if env.moderation_policy else None
+_classifiers = read_classifiers(env.classifiers_file)
+MODERATION_OPENAI = _classifiers.get("openai-moderation", {})
+MODERATION_AZURE = _classifiers.get("azure-content-safety", {})
+MODERATION_HIVE = _classifiers.get("hive-visual", {})
+MODERATION_TRANSFORMERS = _classifiers.get("transformers-nudity", {})
+MODERATION_OPEN_CLIP = _classifiers.get("open-clip-concepts", {})
+MODERATION_NUDENET = _classifiers.get("nudenet", {})
+MODERATION_CLASSIFIERS = _classifiers.get("paths", {})
 LICET_HOME: Path = env.home
 # Empty: the in-tree stand-in for Stripe, labelled as such wherever it shows.
 STRIPE_SECRET_KEY: str = env.stripe_secret_key.get_secret_value()

@@ -39,9 +39,9 @@ class InferenceConfig(AppConfig):
         health_checks.register("engine", HealthCheck("engine", probe_engine))
         from billing.operations.resolution import register_evidence, register_job_states
         from inference.api.weights import image_weight
-        from inference.operations.revoking import erase_image, void_release
+        from inference.operations.revoking import erase_image, image_bytes, void_release
         from inference.queries.generations import states_of
-        from moderation.operations.removals import erasers
+        from moderation.operations.removals import erasers, readers
         from moderation.queries.decisions import jobs_without_release
 
         register_job_states(states_of)
@@ -51,6 +51,7 @@ class InferenceConfig(AppConfig):
         for event, meaning in EVENTS.items():
             webhook_event_types.register(event, meaning)
         erasers.register("artifacts", erase_image)
+        readers.register("artifacts", image_bytes)
         navigation.register("organization", NavigationItem("Overview", "organization", "home", 10))
         navigation.register(
             "generations", NavigationItem("Generations", "generation-list", "image", 20)

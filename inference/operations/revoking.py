@@ -9,11 +9,13 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from governance.kernel.actors import SYSTEM
+from governance.kernel.errors import DomainError
 from governance.models import ReleaseStatus
 from governance.operations import audit
 from governance.operations.authorization import stopping_reason
 from inference.models import Artifact, Generation, State
 from inference.operations.finishing import close_unpaid
+from inference.operations.storage import read_image
 
 BATCH = 200
 TERMINATED = "terminated"
@@ -114,6 +116,17 @@ def close_all(jobs: list[Generation], at: datetime, refusal: Refusal = REVOKED) 
             at=at,
         )
     return len(jobs)
+
+
+def image_bytes(job_id: UUID, index: int) -> bytes | None:
+    """The file of a delivered image that is still there, else None."""
+    image = Artifact.objects.filter(
+        generation_id=job_id, index=index, deleted_at__isnull=True
+    ).first()
+    try:
+        return None if image is None else read_image(image)
+    except DomainError:
+        return None
 
 
 @transaction.atomic

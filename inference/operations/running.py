@@ -3,14 +3,16 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils.timezone import now
 
 from governance.kernel.actors import Actor
+from governance.kernel.canonical import sha256_hex
 from inference.engine.client import Engine, EngineLost, Outcome
-from inference.engine.protocol import AdapterUse, GenerateCommand, Refused
+from inference.engine.protocol import AdapterUse, GenerateCommand, Refused, Released
 from inference.models import Generation
 from inference.operations.bell import ring
 from inference.operations.finishing import (
@@ -21,8 +23,9 @@ from inference.operations.finishing import (
     stop_cancelled,
 )
 from inference.operations.leases import Lease, LeaseLost, extend
-from inference.operations.storage import store_image
+from inference.operations.storage import StoredImage, store_image
 from inference.queries.adapters import revoked_among
+from moderation.operations.known_pictures import KnownPicture, screen_known
 
 logger = logging.getLogger(__name__)
 
@@ -122,20 +125,32 @@ def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
         stop_cancelled(lease=lease, actor=actor, at=at)
         return "cancelled"
     refusals = [as_refusal(refused) for refused in outcome.refused]
-    if not outcome.released:
+    images: list[StoredImage] = []
+    for released in outcome.released:
+        try:
+            images.append(keep(lease, released))
+        except KnownPicture as known:
+            refusals.append(
+                Refusal(released.index, known.code, str(known), known.facts, known.verdicts)
+            )
+    if not images:
         refuse(lease=lease, refusals=refusals or [NOTHING_MADE], actor=actor, at=at)
         return "refused"
-    images = [
-        store_image(
-            organization_id=lease.organization_id,
-            job_id=lease.generation_id,
-            attempt=lease.attempt,
-            image=released,
-        )
-        for released in outcome.released
-    ]
     deliver(lease=lease, images=images, refusals=refusals, actor=actor, at=at)
     return "succeeded"
+
+
+def keep(lease: Lease, released: Released) -> StoredImage:
+    """Store one released image that no hash bank knows. Raises KnownPicture and ReceiptInvalid."""
+    judged = screen_known(
+        data=released.data, sha256=sha256_hex(released.data), verdicts=released.verdicts
+    )
+    return store_image(
+        organization_id=lease.organization_id,
+        job_id=lease.generation_id,
+        attempt=lease.attempt,
+        image=replace(released, verdicts=judged),
+    )
 
 
 NOTHING_MADE = Refusal(None, "engine_error", "The engine made no image.", {}, ())

@@ -13,6 +13,14 @@ from moderation.kernel.outcomes import Outcome
 from moderation.kernel.verdicts import Reading
 
 FEWEST_LETTERS = 3
+# One thread and 736 px a side: 0.4 s of a core for 1024 px, and lettering 1/50 of the side is still read.
+PARAMETERS = {
+    "Global.log_level": "critical",
+    "Global.use_cls": False,
+    "Det.limit_type": "max",
+    "Det.limit_side_len": 736,
+    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+}
 Reader = Callable[[Pixels], list[str]]
 
 
@@ -63,7 +71,7 @@ class TextInPictures:
 def rapidocr_reader() -> Reader:
     """RapidOCR on CPU with the models inside its package. Raises ClassifierBroken when absent."""
     try:
-        engine = import_module("rapidocr").RapidOCR()
+        engine = import_module("rapidocr").RapidOCR(params=PARAMETERS)
     except ImportError as absent:
         raise ClassifierBroken("licet-ocr needs the extra ocr (rapidocr)") from absent
 

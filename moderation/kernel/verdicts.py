@@ -11,6 +11,8 @@ from moderation.kernel.outcomes import Outcome
 
 Status = Literal["done", "failed", "skipped"]
 MILLION = 1_000_000
+#: The detector name of the hash banks, which no policy can switch off.
+HASH_BANKS = "hash-banks"
 
 
 @dataclass(frozen=True)

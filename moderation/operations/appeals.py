@@ -10,7 +10,8 @@ from governance.kernel.errors import DomainError, NotFound
 from governance.operations import audit
 from moderation.models import Appeal, CaseKind, Decision, UserReport
 from moderation.operations.cases import open_case
-from moderation.operations.removals import request_removal
+from moderation.operations.removals import delivered_image, request_removal
+from moderation.operations.vault import JustificationMissing
 
 WINDOW = timedelta(days=183)
 NOT_APPEALABLE = frozenset({"1"})
@@ -138,3 +139,36 @@ def report_image(
             at=at,
         )
     return report
+
+
+class ImageNotShown(DomainError):
+    """A reported image that is never displayed, or is gone."""
+
+    code = "image_not_shown"
+    title = "The image cannot be shown"
+    status = 409
+
+
+@transaction.atomic
+def open_reported_image(*, report_id: UUID, actor: Actor, justification: str) -> bytes:
+    """A reported image for the person who judges the report; each opening is in the audit log.
+
+    Raises JustificationMissing, NotFound and ImageNotShown (item 1 is never displayed).
+    """
+    if not justification.strip():
+        raise JustificationMissing("Say why you open this; it is logged with your name.")
+    report = UserReport.objects.filter(id=report_id).first()
+    if report is None:
+        raise NotFound("There is no such report.")
+    data = None if report.item in NOT_APPEALABLE else delivered_image(report.job_id, report.index)
+    if data is None:
+        raise ImageNotShown("The image is gone, or its item is never displayed.")
+    audit.record(
+        act="image.opened",
+        actor=actor,
+        organization_id=report.organization_id,
+        subject_kind="generation",
+        subject_id=report.job_id,
+        facts={"justification": justification[:500], "report": str(report.id)},
+    )
+    return data

@@ -7,7 +7,7 @@ from governance.kernel.canonical import sha256_hex
 from moderation.classifiers.registry import load_text
 from moderation.kernel.bundles import Bundle, Required
 from moderation.kernel.outcomes import Outcome, worst
-from moderation.kernel.verdicts import Reading, Verdict, check_reading, judge
+from moderation.kernel.verdicts import HASH_BANKS, Reading, Verdict, check_reading, judge
 from moderation.models import VerdictRow
 from moderation.operations.stages import StageResult
 
@@ -27,7 +27,8 @@ def replayed_outcome(
     stage: str, verdicts: Iterable[VerdictRow | Verdict], bundle: Bundle
 ) -> tuple[Outcome | None, str]:
     """What ``bundle`` would have said to recorded scores, and the item; None where it cannot be told
-    because another classifier, or another version, gave them, or none did."""
+    because another classifier, or another version, gave them, or none did. What the hash banks said
+    stands under every policy."""
     by_name = {each.detector: each for each in verdicts}
     found: list[tuple[Outcome, str]] = []
     for required in bundle.stages.get(stage, ()):
@@ -37,6 +38,9 @@ def replayed_outcome(
         found.append(judge(_reading(recorded), required))
     if not found:
         return None, ""
+    banks = by_name.get(HASH_BANKS)
+    if banks is not None:
+        found.append((Outcome(banks.outcome), banks.item))
     return max(found, key=lambda pair: pair[0].severity)
 
 

@@ -46,7 +46,7 @@ class PolicyNotMeasured(DomainError):
 
 
 class SecondPersonNeeded(DomainError):
-    """Whoever proposes or wrote a policy does not put it in force alone."""
+    """Whoever proposes a policy does not put it in force alone."""
 
     code = "second_person_needed"
     title = "Another person must approve this"
@@ -161,7 +161,7 @@ def answer_proposal(
 ) -> PolicyActivation | None:
     """A second person accepts or declines; accepted, the policy is in force within two seconds.
 
-    Raises NotFound (answered already) and SecondPersonNeeded (the proposer or the author).
+    Raises NotFound (answered already) and SecondPersonNeeded (the proposer).
     """
     proposal = (
         ActivationProposal.objects.select_for_update()

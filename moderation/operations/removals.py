@@ -11,12 +11,18 @@ from governance.kernel.errors import DomainError, NotFound
 from governance.kernel.registry import Registry
 from governance.operations import audit
 from moderation.models import HashEntry, Removal, UserReport
+from moderation.operations.known_pictures import look_of
 
 CLOCK = timedelta(hours=48)
 
 Eraser = Callable[[UUID, int, str, datetime], None]
 # Who stores images registers here how one is taken away: (job, index, reason, at). Idempotent.
 erasers: Registry[Eraser] = Registry("image eraser")
+
+
+Reader = Callable[[UUID, int], bytes | None]
+# Who stores images registers here how one is read: (job, index), None when it has no such image.
+readers: Registry[Reader] = Registry("image reader")
 
 
 class NothingErases(DomainError):
@@ -62,19 +68,21 @@ def request_removal(
 
 @transaction.atomic
 def remove_image(*, removal_id: UUID, actor: Actor, at: datetime) -> Removal:
-    """Take the image away everywhere and remember its hash, so that it does not come back.
+    """Take the image away everywhere and remember its bytes and its look, so that it does not come back.
 
     Raises NotFound (no open removal of that id) and NothingErases.
     """
     removal = _open(removal_id)
     if not erasers.all():
         raise NothingErases("No image store is registered with moderation.")
+    data = delivered_image(removal.job_id, removal.index)
+    look = look_of(data) if data is not None else ""
     for erase in erasers.all():
         erase(removal.job_id, removal.index, removal.reason, at)
     HashEntry.objects.get_or_create(
         bank="removals",
         sha256=removal.sha256,
-        pdq="",
+        pdq=look,
         defaults={"source": f"removal {removal.id}", "added_at": at, "added_by": actor.label},
     )
     return _close(removal, "removed", actor, at)
@@ -86,6 +94,15 @@ def reject_removal(*, removal_id: UUID, reason: str, actor: Actor, at: datetime)
     removal = _open(removal_id)
     removal.reason = f"{removal.reason}\nRejected: {reason}"
     return _close(removal, "rejected", actor, at)
+
+
+def delivered_image(job_id: UUID, index: int) -> bytes | None:
+    """The file of a delivered image, None when it is gone or never was."""
+    for read in readers.all():
+        data = read(job_id, index)
+        if data is not None:
+            return data
+    return None
 
 
 def _open(removal_id: UUID) -> Removal:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from governance.kernel.errors import DomainError
 from moderation.models import Policy
 from moderation.operations.policies import (
+    PolicyInvalid,
     answer_proposal,
     draft_policy,
     propose_activation,
@@ -29,6 +30,7 @@ from moderation.queries.policies import active_bundle, in_force
 from moderation.queries.policy_history import open_proposals, policies_known, policy_detail
 
 REPLAY_DAYS = 7
+WHOLE, CANARY_PERCENT, MOST_PERCENT = 1000, 10, 50
 
 
 @require_GET
@@ -96,7 +98,13 @@ def policy_page(request: HttpRequest, policy_hash: str) -> HttpResponse:
     detail = policy_detail(policy_hash)
     if detail is None:
         raise Http404
-    return render(request, "moderation/policy.html", {"detail": detail, "days": REPLAY_DAYS})
+    context = {
+        "detail": detail,
+        "days": REPLAY_DAYS,
+        "canary_percent": CANARY_PERCENT,
+        "most_percent": MOST_PERCENT,
+    }
+    return render(request, "moderation/policy.html", context)
 
 
 @require_POST
@@ -115,6 +123,7 @@ def policy_act(request: HttpRequest, policy_hash: str) -> HttpResponse:
                 policy_hash=policy_hash,
                 mode=act,
                 reason=request.POST.get("reason", ""),
+                share_milli=_share(request, act),
                 actor=actor_on(request),
                 at=now(),
             )
@@ -122,6 +131,16 @@ def policy_act(request: HttpRequest, policy_hash: str) -> HttpResponse:
     except (DomainError, Policy.DoesNotExist) as refusal:
         messages.error(request, str(refusal))
     return redirect("moderation-policy", policy_hash=policy_hash)
+
+
+def _share(request: HttpRequest, mode: str) -> int:
+    """Thousandths of the jobs that a canary judges; every other mode judges all."""
+    percent = request.POST.get("percent", "")
+    if mode != "canary":
+        return WHOLE
+    if not percent.isdecimal() or not 1 <= int(percent) <= MOST_PERCENT:
+        raise PolicyInvalid(f"Give the canary a share of 1 to {MOST_PERCENT} % of the jobs.")
+    return int(percent) * 10
 
 
 @require_POST

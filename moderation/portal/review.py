@@ -1,15 +1,18 @@
 """The review queue, one case, and the inbox of reports and removals."""
 
+from base64 import b64encode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_POST
 
-from governance.kernel.errors import DomainError
+from governance.kernel.errors import DomainError, NotFound
 from moderation.models import Finding
+from moderation.operations.appeals import open_reported_image
+from moderation.operations.child_safety import draft_report
 from moderation.operations.removals import remove_image
 from moderation.operations.review import claim_case, judge_case, return_case
 from moderation.operations.vault import open_evidence
@@ -24,6 +27,8 @@ from moderation.queries.cases import (
     reviewer_of,
 )
 from moderation.queries.policies import active_bundle
+
+CHILD_SAFETY = "child_safety"
 
 
 @require_GET
@@ -64,20 +69,42 @@ def case_page(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @require_POST
 @reviewer_page
 def reveal(request: HttpRequest, case_id: UUID) -> HttpResponse:
-    """The refused prompt in clear, for a justification that is logged. Item 1 is never shown."""
+    """The refused prompt or reported image, for a justification that is logged. Item 1 never is."""
     detail = _detail(case_id)
-    if detail.evidence_id is None or not _holds(request, detail) or not detail.case.displayable:
+    sealed = detail.evidence_id is None and not detail.reports
+    if sealed or not _holds(request, detail) or not detail.case.displayable:
         raise Http404
     try:
-        plain = open_evidence(
-            evidence_id=detail.evidence_id,
-            actor=actor_on(request),
-            justification=request.POST.get("justification", ""),
-        )
+        return _case(request, detail, **_opened(request, detail))
     except DomainError as refusal:
         messages.error(request, refusal.detail)
-        return redirect("moderation-case", case_id=case_id)
-    return _case(request, detail, prompt=plain.decode())
+    return redirect("moderation-case", case_id=case_id)
+
+
+def _opened(request: HttpRequest, detail: CaseDetail) -> dict[str, str]:
+    why, actor = request.POST.get("justification", ""), actor_on(request)
+    if detail.reports:
+        image = open_reported_image(report_id=detail.reports[0].id, actor=actor, justification=why)
+        return {"image": f"data:;base64,{b64encode(image).decode()}"}
+    assert detail.evidence_id is not None
+    plain = open_evidence(evidence_id=detail.evidence_id, actor=actor, justification=why)
+    return {"prompt": plain.decode()}
+
+
+@require_POST
+@reviewer_page
+def report_draft(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """The draft of the report to the authority, as a file; for the child-safety role alone."""
+    reviewer = reviewer_of(person_on(request).id)
+    if reviewer is None or CHILD_SAFETY not in reviewer.roles:
+        raise Http404
+    try:
+        draft = draft_report(case_id=case_id, actor=actor_on(request))
+    except NotFound as absent:
+        raise Http404 from absent
+    reply = JsonResponse(draft, json_dumps_params={"indent": 2})
+    reply["Content-Disposition"] = f'attachment; filename="report-draft-{case_id}.json"'
+    return reply
 
 
 @require_POST
@@ -158,12 +185,17 @@ def _holds(request: HttpRequest, detail: CaseDetail) -> bool:
     )
 
 
-def _case(request: HttpRequest, detail: CaseDetail, prompt: str = "") -> HttpResponse:
+def _case(
+    request: HttpRequest, detail: CaseDetail, prompt: str = "", image: str = ""
+) -> HttpResponse:
+    reviewer = reviewer_of(person_on(request).id)
     context = {
         "detail": detail,
         "case": detail.case,
+        "may_draft": reviewer is not None and CHILD_SAFETY in reviewer.roles,
         "holds": _holds(request, detail),
         "prompt": prompt,
+        "image": image,
         "items": active_bundle().items.values(),
         "findings": Finding.choices,
     }

@@ -9,15 +9,22 @@ from django.shortcuts import redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_POST
 
+from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import DomainError
 from governance.models import Organization
 from governance.portal.access import organization_page, permissions_on
 from governance.queries.organizations import all_organizations, organizations_of_person
 from governance.queries.permissions import Permission
 from moderation.models import Appeal
-from moderation.operations.appeals import file_appeal
+from moderation.operations.appeals import file_appeal, report_image
+from moderation.operations.removals import delivered_image
 from moderation.portal.access import actor_on, person_on
-from moderation.queries.decisions import decision_of, decisions_of_job, withheld_decisions
+from moderation.queries.decisions import (
+    decision_of,
+    decisions_of_job,
+    released_here,
+    withheld_decisions,
+)
 from moderation.queries.policies import active_bundle
 
 
@@ -66,6 +73,43 @@ def appeal(request: HttpRequest, organization: Organization, decision_id: UUID) 
     else:
         messages.success(request, "Your appeal is filed. Another person will look at it.")
     return redirect("moderation-decision", slug=organization.slug, decision_id=decision_id)
+
+
+@organization_page()
+def report(
+    request: HttpRequest, organization: Organization, job_id: UUID, index: int
+) -> HttpResponse:
+    """Any member reports one of their organization's delivered images."""
+    if not released_here(job_id, index, organization_id=organization.id):
+        raise Http404
+    data = delivered_image(job_id, index)
+    if data is None:
+        raise Http404
+    item, statement = request.POST.get("item", ""), request.POST.get("statement", "").strip()
+    items = active_bundle().items
+    if request.method == "POST" and item in items and statement:
+        report_image(
+            job_id=job_id,
+            index=index,
+            sha256=sha256_hex(data),
+            organization_id=organization.id,
+            item=item,
+            statement=statement,
+            contact=person_on(request).email,
+            actor=actor_on(request),
+            at=now(),
+        )
+        messages.success(request, "Thank you. A person will look at it.")
+        return redirect("generation-page", slug=organization.slug, generation_id=job_id)
+    if request.method == "POST":
+        messages.error(request, "Choose an item and say what is wrong with the image.")
+    context = {
+        "job_id": job_id,
+        "index": index,
+        "items": [each for each in items.values() if each.key.isdecimal()],
+        "statement": statement,
+    }
+    return render(request, "moderation/report.html", context)
 
 
 @require_GET

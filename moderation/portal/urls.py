@@ -12,6 +12,7 @@ urlpatterns = [
     path("moderation/cases/<uuid:case_id>/reveal/", review.reveal, name="moderation-reveal"),
     path("moderation/cases/<uuid:case_id>/judge/", review.judge, name="moderation-judge"),
     path("moderation/cases/<uuid:case_id>/return/", review.give_back, name="moderation-return"),
+    path("moderation/cases/<uuid:case_id>/draft/", review.report_draft, name="moderation-draft"),
     path("moderation/reports/", review.reports, name="moderation-reports"),
     path("moderation/removals/<uuid:removal_id>/", review.remove, name="moderation-remove"),
     path("moderation/health/", filters.health, name="moderation-health"),
@@ -32,6 +33,11 @@ urlpatterns = [
         "moderation/decisions/<uuid:decision_id>/appeal",
         tenant.appeal_address,
         name="moderation-appeal-address",
+    ),
+    path(
+        "o/<slug:slug>/generations/<uuid:job_id>/<int:index>/report/",
+        tenant.report,
+        name="moderation-report",
     ),
     path("o/<slug:slug>/decisions/", tenant.decisions, name="moderation-decisions"),
     path(

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+from django.db.models import Count, Max, Q
 
+from governance.kernel.canonical import sha256_hex
 from moderation.classifiers import pdq
 from moderation.classifiers.protocols import Pixels
 from moderation.models import HashEntry
@@ -22,6 +24,28 @@ class BankHit:
     bank: str
     by: str
     distance: int
+
+
+@dataclass(frozen=True)
+class BankState:
+    """How many entries in force the banks hold, how many of them perceptual, and a hash over how they
+    stand, which stands for the version of their contents in verdicts."""
+
+    entries: int
+    perceptual: int
+    sha256: str
+
+
+def bank_state() -> BankState:
+    """The banks as they stand; one query."""
+    found = HashEntry.objects.aggregate(
+        entries=Count("id", filter=Q(withdrawn_at__isnull=True)),
+        perceptual=Count("id", filter=Q(withdrawn_at__isnull=True) & ~Q(pdq="")),
+        added=Max("added_at"),
+        withdrawn=Max("withdrawn_at"),
+    )
+    stamp = f"{found['entries']} {found['perceptual']} {found['added']} {found['withdrawn']}"
+    return BankState(found["entries"], found["perceptual"], sha256_hex(stamp.encode()))
 
 
 def hit_by_sha256(sha256: str) -> BankHit | None:

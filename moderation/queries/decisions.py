@@ -59,6 +59,17 @@ def jobs_without_release(job_ids: Sequence[UUID]) -> list[UUID]:
     return [job for job in job_ids if not all(job in jobs for jobs in allowed.values())]
 
 
+def released_here(job_id: UUID, index: int, *, organization_id: UUID) -> bool:
+    """Whether the gate released this image of this tenant's job."""
+    return Decision.objects.filter(
+        job_id=job_id,
+        index=index,
+        organization_id=organization_id,
+        stage="output",
+        outcome__in=(Outcome.ALLOW, Outcome.LABEL),
+    ).exists()
+
+
 def _line(decision: Decision, verdict: VerdictRow) -> DecisionLine:
     return DecisionLine(
         decision_id=decision.id,

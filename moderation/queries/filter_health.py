@@ -11,8 +11,8 @@ from moderation.models import Decision, VerdictRow
 MODALITIES = (("input", "Prompt"), ("media", "Reference image"), ("output", "Generated image"))
 SAMPLE = 5000
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
-# Media has no classifier of the policy yet: the hash banks cover these items.
-BANKED = {"1": "hash banks", "2": "hash banks"}
+# What the hash banks look at beside the policy's classifiers, and the items they cover.
+BANKED_STAGES, BANKED_ITEMS = frozenset({"media", "output"}), frozenset({"1", "2"})
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def _cell(
     names = tuple(
         f"{each.name} {each.version}" for each in bundle.stages.get(stage, ()) if item in each.items
     )
-    if stage == "media" and item in BANKED:
-        names = (BANKED[item],)
+    if stage in BANKED_STAGES and item in BANKED_ITEMS:
+        names = (*names, "hash banks")
     gap = gaps.get(stage, {})
     items = gap.get("items", [])
     accepted = str(gap.get("why", "")) if isinstance(items, list) and item in items else ""

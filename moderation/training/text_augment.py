@@ -47,7 +47,7 @@ def _fill(pattern: str, slots: dict[str, list[str]], rng: random.Random) -> str:
 
 
 def template_rows(per_family: int, seed: int = 0) -> list[Row]:
-    """At most `per_family` distinct rows a family, twice as many for the safe ones."""
+    """At most `per_family` distinct rows a family, three times as many for the safe ones."""
     raw = json.loads(TEMPLATES.read_text(encoding="utf-8"))
     shared: dict[str, list[str]] = _decode(raw["slots"])
     rng = random.Random(seed)  # noqa: S311
@@ -55,7 +55,7 @@ def template_rows(per_family: int, seed: int = 0) -> list[Row]:
     for name, family in raw["families"].items():
         slots = {**shared, **_decode(family["slots"])}
         patterns = [_plain(pattern) for pattern in family["patterns"]]
-        wanted = per_family * (1 if family["unsafe"] else 4)
+        wanted = per_family * (1 if family["unsafe"] else 3)
         texts = {_fill(rng.choice(patterns), slots, rng) for _ in range(wanted)}
         rows += [
             Row(

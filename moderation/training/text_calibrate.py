@@ -15,14 +15,18 @@ from moderation.training.text_rows import ITEMS, ORDINARY, Row
 Floats = npt.NDArray[np.float64]
 
 #: Weight of the linear logit beside one of the encoder.
-LINEAR_RATIO = 0.4
-#: Shares of safe calibration rows that may be blocked, and held (blocked or reviewed).
-SCARY_BLOCKED, SCARY_HELD = 0.03, 0.085
+LINEAR_RATIO = 1.0
+#: Shares of OVERT's unsafe calibration rows that are blocked, and held (blocked or reviewed). Lower
+#: thresholds would catch more of these and stop more of what people ask for elsewhere.
+UNSAFE_BLOCKED, UNSAFE_HELD = 0.8, 0.88
+#: Shares of safe calibration rows that may be blocked and held at most, whatever that costs.
+SCARY_BLOCKED, SCARY_HELD = 0.035, 0.085
 ORDINARY_BLOCKED, ORDINARY_HELD = 0.003, 0.01
-#: No item is held or blocked below these, however clean the calibration rows are.
+#: No other item is held or blocked below these, however clean the calibration rows are.
 LEAST_REVIEW, LEAST_BLOCK = 0.2, 0.45
-#: Items held on a lower score of their own: a miss there weighs most.
-STRICT = ("1", "2")
+#: Items held on a lower score of their own, since a miss there weighs most; and their least thresholds.
+STRICT, STRICT_SHARE = ("1", "2"), 0.3
+STRICT_REVIEW, STRICT_BLOCK = 0.3, 0.55
 
 
 @dataclass(frozen=True)
@@ -64,17 +68,32 @@ def _least(scores: Floats, share: float) -> float:
 
 def fit_thresholds(scores: Sequence[dict[str, float]], rows: Sequence[Row]) -> dict[str, Threshold]:
     """Review and block per item: common ones, lower for STRICT where no safe row comes near."""
-    scary = [place for place, row in enumerate(rows) if row.source == "overt" and not row.unsafe]
-    plain = [place for place, row in enumerate(rows) if row.source in ORDINARY]
+    highest = np.array([max(score.values()) for score in scores])
+    overt = np.array([row.source == "overt" for row in rows])
+    unsafe = np.array([row.unsafe for row in rows])
+    plain = np.array([row.source in ORDINARY for row in rows])
     found = {}
     for item in ITEMS:
-        own = np.array([score[item] if item in STRICT else max(score.values()) for score in scores])
-        factor = 0.3 if item in STRICT else 1.0
-        review = max(_least(own[scary], factor * SCARY_HELD), _least(own[plain], ORDINARY_HELD))
-        block = max(
-            _least(own[scary], factor * SCARY_BLOCKED), _least(own[plain], ORDINARY_BLOCKED)
-        )
-        review = max(review, LEAST_REVIEW)
-        block = min(max(block, LEAST_BLOCK), 0.999)
+        strict = item in STRICT
+        factor = STRICT_SHARE if strict else 1.0
+        own = np.array([score[item] for score in scores]) if strict else highest
+        review = _threshold(own, overt & ~unsafe, plain, (SCARY_HELD, ORDINARY_HELD), factor)
+        block = _threshold(own, overt & ~unsafe, plain, (SCARY_BLOCKED, ORDINARY_BLOCKED), factor)
+        if not strict:
+            review = max(review, float(np.quantile(own[overt & unsafe], 1 - UNSAFE_HELD)))
+            block = max(block, float(np.quantile(own[overt & unsafe], 1 - UNSAFE_BLOCKED)))
+        review = max(review, STRICT_REVIEW if strict else LEAST_REVIEW)
+        block = min(max(block, STRICT_BLOCK if strict else LEAST_BLOCK), 0.999)
         found[item] = Threshold(review=round(min(review, block), 4), block=round(block, 4))
     return found
+
+
+def _threshold(
+    own: Floats,
+    scary: npt.NDArray[np.bool_],
+    plain: npt.NDArray[np.bool_],
+    shares: tuple[float, float],
+    factor: float,
+) -> float:
+    """The lowest threshold within the shares of scary and of ordinary rows."""
+    return max(_least(own[scary], shares[0] * factor), _least(own[plain], shares[1]))

@@ -182,10 +182,9 @@ def train_encoder(
             for group, factor in zip(optimiser.param_groups, (1, 20), strict=True):
                 group["lr"] = rate * factor * pace
             words, mask = _padded(table, [tokens[row] for row in batch])
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = encoder(words, mask)
+            logits = encoder(words, mask)
             loss = functional.binary_cross_entropy_with_logits(
-                logits.float(), wanted[batch], pos_weight=positive, reduction="none"
+                logits, wanted[batch], pos_weight=positive, reduction="none"
             )
             optimiser.zero_grad()
             torch.autograd.backward((loss * importance).mean())

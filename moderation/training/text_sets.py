@@ -8,7 +8,7 @@ from moderation.classifiers.text.normalise import clean
 from moderation.training.text_augment import template_rows, with_style
 from moderation.training.text_rows import Row, group_rows, split_rows
 
-PER_FAMILY = 150
+PER_FAMILY = 110
 
 
 @dataclass(frozen=True)

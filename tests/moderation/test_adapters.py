@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from governance.kernel.ids import uuid7
+from moderation.classifiers import nudenet_process
 from moderation.classifiers.canary import CanaryGlyph, reference_disc, reference_glyph
-from moderation.classifiers.local_models import NudeNetProcess, TransformersNudity
+from moderation.classifiers.local_models import NudeNetProcess, OpenClipConcepts, TransformersNudity
 from moderation.classifiers.ocr import TextInPictures
 from moderation.classifiers.open_nsfw import OpenNsfw
 from moderation.classifiers.protocols import ClassifierBroken, ImageClassifier, TextClassifier
@@ -169,6 +171,27 @@ def test_nudenet_that_answers_another_question_raises(settings, tmp_path):
     stop(made)
 
 
+DETECTOR = """
+class NudeDetector:
+    def detect(self, jpeg):
+        print("a line that is no answer")
+        assert jpeg[:2] == bytes([255, 216])
+        return [{"class": "MALE_GENITALIA_EXPOSED", "score": 0.75, "box": [0, 0, 8, 8]}]
+"""
+
+
+def test_the_program_on_the_far_side_of_nudenet_speaks_the_same_lines(settings, tmp_path):
+    (tmp_path / "nudenet.py").write_text(DETECTOR)
+    program = Path(nudenet_process.__file__)
+    settings.MODERATION_NUDENET = {
+        "command": ["/usr/bin/env", f"PYTHONPATH={tmp_path}", sys.executable, str(program)]
+    }
+    made = NudeNetProcess()
+
+    assert keeps_the_contract(made).scores == {"nudity": 0.75}
+    stop(made)
+
+
 def stop(made):
     made._process.stdin.close()
     made._process.wait(10)
@@ -185,11 +208,54 @@ def test_text_in_a_picture_goes_through_the_text_gate():
     assert made.read_image(reference_disc(), sha256="").facts["letters"] == 26
 
 
-def test_ocr_without_its_extra_says_which():
-    if "rapidocr" in sys.modules:
-        pytest.skip("the extra ocr is installed here")
+def test_ocr_without_its_extra_says_which(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+
     with pytest.raises(ClassifierBroken, match="extra ocr"):
         TextInPictures()
+
+
+def poster(text, side=768):
+    """A plain picture with ``text`` written across it."""
+    image = Image.new("RGB", (side, side), (205, 222, 240))
+    draw = ImageDraw.Draw(image)
+    draw.multiline_text((40, side // 3), text, fill=(10, 10, 10), font=ImageFont.load_default(40))
+    return np.asarray(image)
+
+
+@pytest.mark.timeout(300)
+def test_what_is_really_written_in_a_picture_is_read_and_judged():
+    made = TextInPictures()
+
+    harmless = made.read_image(poster("fresh bread and cakes"), sha256="")
+    hateful = made.read_image(poster("immigrants are vermin\nand should be shot"), sha256="")
+
+    assert made.self_test()
+    assert (harmless.outcome, harmless.facts["letters"]) == ("allow", 21)
+    assert hateful.outcome == "block"
+    assert hateful.item == "7"
+    assert max(hateful.scores.values()) > max(harmless.scores.values())
+
+
+@pytest.mark.engine
+def test_open_clip_loads_weights_from_a_folder(settings, tmp_path):
+    open_clip = pytest.importorskip("open_clip", reason="the extra clip is not installed here")
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    state = open_clip.create_model("ViT-S-32-alt").state_dict()
+    save_file(
+        {key: value.contiguous() for key, value in state.items()}, tmp_path / "model.safetensors"
+    )
+    settings.MODERATION_OPEN_CLIP = {
+        "architecture": "ViT-S-32-alt",
+        "folder": str(tmp_path),
+        "concepts": {"weapon": "a photo of a gun", "gore": "a bloody corpse"},
+        "against": ["a photo of a cat", "a landscape"],
+    }
+
+    made = OpenClipConcepts()
+
+    assert set(keeps_the_contract(made).scores) == {"weapon", "gore"}
+    assert made.self_test()
 
 
 @pytest.mark.engine

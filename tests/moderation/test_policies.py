@@ -8,6 +8,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from governance.kernel.errors import NotFound
 from governance.kernel.ids import uuid7
+from moderation.kernel.verdicts import HASH_BANKS
 from moderation.models import Decision, Policy, PolicyActivation, ShadowDecision
 from moderation.operations.policies import (
     LabelledPrompt,
@@ -21,7 +22,7 @@ from moderation.operations.policies import (
     replay_policy,
 )
 from moderation.operations.readiness import self_test
-from moderation.operations.release import release_image
+from moderation.operations.release import record_image_decisions, release_image
 from moderation.operations.screening import (
     GateUnavailable,
     PromptBlocked,
@@ -288,3 +289,26 @@ def test_the_engine_learns_of_the_live_policy_without_a_database(house):
     policy = house(fakes.document(version="test/2"))
 
     assert f"policy test/2 {policy.hash[:12]}" in self_test("engine")
+
+
+def test_what_a_hash_bank_knows_stays_refused_in_a_replay(gate):
+    actor, prompt = acting(person("author")), screened()
+    image = release_image(
+        pixels=bright(),
+        encode=png,
+        prompt=prompt,
+        job_id=prompt.job_id,
+        attempt=1,
+        index=0,
+        release_slug="tests",
+    )
+    sound = image.verdicts[0].as_json()
+    known = {**sound, "id": str(uuid7()), "detector": HASH_BANKS, "outcome": "block", "item": "2"}
+    record_image_decisions(
+        verdicts=[sound, known], job_id=prompt.job_id, organization_id=uuid7(), actor=KEY, at=AT
+    )
+
+    policy = draft(stricter(review=900, block=950), actor)
+    figures = replay_policy(policy_hash=policy.hash, days=7, actor=actor, at=AT).figures
+
+    assert figures["counts"] == {"same": 1}

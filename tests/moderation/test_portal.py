@@ -1,18 +1,27 @@
 """Moderation's pages: reviewers see what they must, tenants their own, strangers nothing."""
 
+from base64 import b64encode
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from governance.kernel.canonical import sha256_hex
 from governance.kernel.ids import uuid7
 from governance.models import AuditEntry
-from moderation.models import Appeal, Policy, ReviewCase
-from moderation.operations.appeals import file_appeal
+from moderation.models import ActivationProposal, Appeal, Policy, ReviewCase, UserReport
+from moderation.operations import removals
+from moderation.operations.appeals import (
+    ImageNotShown,
+    file_appeal,
+    open_reported_image,
+    report_image,
+)
 from moderation.operations.cases import case_for_decision
 from moderation.operations.screening import PromptHeld, record_prompt_decision
-from tests.moderation.conftest import KEY, decision, person, screened
+from tests.moderation.conftest import KEY, acting, decision, person, screened
+from tests.moderation.test_policies import draft, measure, stricter
 
 pytestmark = pytest.mark.django_db
 ALL = ("reviewer", "senior", "appeals", "child_safety")
@@ -154,10 +163,10 @@ def test_a_policy_is_drafted_replayed_and_proposed_in_the_portal(client, gate, o
         reverse("moderation-policy-editor"), {"document": text, "note": "milder"}, follow=True
     )
     policy = Policy.objects.get()
-    acting = reverse("moderation-policy-act", args=[policy.hash])
-    replayed = client.post(acting, {"act": "replay"}, follow=True)
-    refused = client.post(acting, {"act": "live", "reason": "now"}, follow=True)
-    proposed = client.post(acting, {"act": "shadow", "reason": "try"}, follow=True)
+    place = reverse("moderation-policy-act", args=[policy.hash])
+    replayed = client.post(place, {"act": "replay"}, follow=True)
+    refused = client.post(place, {"act": "live", "reason": "now"}, follow=True)
+    proposed = client.post(place, {"act": "shadow", "reason": "try"}, follow=True)
 
     assert "950" in drafted.content.decode()
     assert "Replay: the last 7 days" in replayed.content.decode()
@@ -173,3 +182,145 @@ def test_a_broken_draft_says_where(client, gate, operator):
     )
 
     assert "This is no JSON" in page.content.decode()
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n the picture's bytes"
+
+
+@pytest.fixture
+def delivered(monkeypatch):
+    """An image store that has the first image of every job."""
+
+    def read(job_id, index):
+        return PICTURE if index == 0 else None
+
+    monkeypatch.setattr(removals.readers, "items", {"test": read})
+
+
+def reported(organization, item="7"):
+    shown = decision(stage="output", outcome="allow", organization_id=organization.id)
+    return report_image(
+        job_id=shown.job_id,
+        index=0,
+        sha256="a" * 64,
+        organization_id=organization.id,
+        item=item,
+        statement="It mocks me.",
+        contact="",
+        actor=KEY,
+        at=now(),
+    )
+
+
+def test_a_member_reports_a_delivered_image(client, gate, delivered, organization, owner):
+    shown = decision(stage="output", outcome="allow", organization_id=organization.id)
+    signed_in(client, owner)
+    address = reverse("moderation-report", args=[organization.slug, shown.job_id, 0])
+    assert "Report an image" in client.get(address).content.decode()
+
+    client.post(address, {"item": "7", "statement": "It mocks me."})
+
+    report = UserReport.objects.get()
+    assert (report.item, report.index, report.sha256) == ("7", 0, sha256_hex(PICTURE))
+    assert report.contact == owner.email
+
+
+def test_a_report_without_a_statement_is_asked_for_again(
+    client, gate, delivered, organization, owner
+):
+    shown = decision(stage="output", outcome="allow", organization_id=organization.id)
+    address = reverse("moderation-report", args=[organization.slug, shown.job_id, 0])
+
+    page = signed_in(client, owner).post(address, {"item": "7", "statement": " "})
+
+    assert "say what is wrong" in page.content.decode()
+    assert not UserReport.objects.exists()
+
+
+def test_an_image_that_is_not_theirs_cannot_be_reported(
+    client, gate, delivered, organization, owner
+):
+    elsewhere = decision(stage="output", outcome="allow")
+    withheld = decision(stage="output", outcome="block", organization_id=organization.id)
+    signed_in(client, owner)
+
+    for each in (elsewhere, withheld):
+        address = reverse("moderation-report", args=[organization.slug, each.job_id, 0])
+        assert client.get(address).status_code == 404
+
+
+def test_a_reviewer_opens_a_reported_image_with_a_justification(
+    client, gate, delivered, organization
+):
+    reported(organization)
+    signed_in(client, person("rita", roles=ALL))
+    client.post(reverse("moderation-next"))
+    case = ReviewCase.objects.get()
+    address = reverse("moderation-reveal", args=[case.id])
+
+    client.post(address, {"justification": ""})
+    assert not AuditEntry.objects.filter(act="image.opened").exists()
+    page = client.post(address, {"justification": "to judge the report"}).content.decode()
+
+    assert b64encode(PICTURE).decode() in page
+    opened = AuditEntry.objects.get(act="image.opened")
+    assert opened.facts["justification"] == "to judge the report"
+
+
+def test_an_image_reported_under_item_one_is_never_shown(client, gate, delivered, organization):
+    report = reported(organization, item="1")
+    signed_in(client, person("rita", roles=ALL))
+    client.post(reverse("moderation-next"))
+
+    page = client.post(
+        reverse("moderation-reveal", args=[ReviewCase.objects.get().id]), {"justification": "why"}
+    )
+
+    assert page.status_code == 404
+    with pytest.raises(ImageNotShown):
+        open_reported_image(report_id=report.id, actor=KEY, justification="why")
+
+
+def test_a_child_safety_case_gives_the_draft_of_a_report_without_content(client, gate):
+    case = case_for_decision(decision(item="1", outcome="block"))
+    address = reverse("moderation-draft", args=[case.id])
+    assert signed_in(client, person("rita", roles=("reviewer",))).post(address).status_code == 404
+
+    reply = signed_in(client, person("carla", roles=("child_safety",))).post(address)
+
+    draft = reply.json()
+    assert draft["incident"]["sha256"] == case.decision.subject_sha256
+    assert draft["reported"]["job"] == str(case.decision.job_id)
+    assert "attachment" in reply["Content-Disposition"]
+    assert AuditEntry.objects.filter(act="child_safety.report_drafted").count() == 1
+
+
+def test_no_other_case_gives_such_a_draft(client, gate):
+    case = case_for_decision(decision(item="7", outcome="review"))
+
+    reply = signed_in(client, person("carla", roles=("child_safety",))).post(
+        reverse("moderation-draft", args=[case.id])
+    )
+
+    assert reply.status_code == 404
+
+
+def measured_policy(gate):
+    """A draft that was evaluated and replayed, so that it may be proposed as a canary."""
+    author = acting(person("ada"))
+    policy = draft(stricter(), author)
+    measure(policy, author)
+    return policy
+
+
+@pytest.mark.parametrize(("percent", "share"), [("10", 100), ("50", 500), ("80", None), ("", None)])
+def test_a_canary_is_proposed_for_a_share_of_the_jobs(client, gate, operator, percent, share):
+    policy = measured_policy(gate)
+
+    signed_in(client, operator).post(
+        reverse("moderation-policy-act", args=[policy.hash]),
+        {"act": "canary", "reason": "to try it", "percent": percent},
+    )
+
+    proposal = ActivationProposal.objects.first()
+    assert (proposal.share_milli if proposal else None) == share

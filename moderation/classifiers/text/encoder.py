@@ -1,4 +1,5 @@
-"""The fine-tuned sentence encoder: six small transformer layers, int8, by onnxruntime on one thread."""
+"""The fine-tuned sentence encoder: four small transformer layers in int8 and a head
+over all of them, by onnxruntime on one thread."""
 
 import json
 from pathlib import Path

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from moderation.classifiers.text.heads import Heads
-from moderation.classifiers.text.language import READ, LanguageCheck
+from moderation.classifiers.text.language import READ, UNKNOWN, LanguageCheck
 from moderation.classifiers.text.normalise import READ_LIMIT, View, for_language, views_of
 from moderation.classifiers.text.rules import Finding, Lexicon
 from moderation.classifiers.text.scorer import Scorer
@@ -132,7 +132,8 @@ class TextGate:
         views = views_of(text, self._words)
         read = self._read(views)
         language = self._language.tag(for_language(text))
-        outcome, item = _with_findings(outcome_of(read.scores, limits), read.findings)
+        judged = outcome_of(read.scores, limits) if _is_read(language, views) else ("allow", None)
+        outcome, item = _with_findings(judged, read.findings)
         reasons = [f"{found.reason} (rule {found.rule})" for found in read.findings]
         if item and not any(found.item == item for found in read.findings):
             reasons.append(f"reads as {ITEM_NAMES[item]}")
@@ -179,6 +180,14 @@ class TextGate:
         for found in findings:
             best[found.item] = max(best[found.item], RULE_SCORE[found.outcome])
         return _Read(best, findings, complete)
+
+
+def _is_read(language: str, views: tuple[View, ...]) -> bool:
+    """Whether the heads' scores mean anything: in another language they neither block nor allow.
+
+    Letters of no known language count when a further view made English of them.
+    """
+    return language in READ or (language == UNKNOWN and len(views) > 1)
 
 
 def _strictest(fired: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from moderation.classifiers.text.words import Words
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 READ = frozenset({"en", "zxx"})
+UNKNOWN = "und"
 
 _SCRIPTS = {
     "CYRILLIC": "und-Cyrl", "GREEK": "und-Grek", "ARABIC": "und-Arab", "HEBREW": "und-Hebr",
@@ -26,7 +27,7 @@ _SCRIPTS = {
 _FREQUENT = {
     "de": "der das und ist nicht ein eine einen einem einer mit auf für von dem den des im sich auch "
     "wie ich du wir sie frau mann mädchen junge kind nackt nackte nackter blut töten waffe bild",
-    "fr": "le les des une est dans pour avec sur qui que pas elle il du au aux ce cette son ses une "
+    "fr": "le les des un une est dans pour avec sur qui que pas elle il du au aux ce cette son ses une "
     "et femme homme fille garçon enfant nue nu sang tuer arme photo réaliste jeune sans leur",
     "es": "el los las una uno es en con para por que del al su sus como está y mujer hombre niña "
     "niño desnuda desnudo sangre matar arma foto joven chica chico sin sobre muy",
@@ -157,8 +158,14 @@ class LanguageCheck:
         share = known / len(lower)
         if most >= 2 and most > english and most / len(lower) > 0.15 and share < 0.85:
             return tag
+        # Half the words of a Romance prompt are English words too: three of its own settle it.
+        if most >= 3 and not english and most / len(lower) > 0.33:
+            return tag
         if len(lower) >= 4 and share < 0.4 and english * 10 < len(lower):
-            return tag if most else "und"
+            return tag if most else UNKNOWN
+        accented = sum(1 for word in lower if not word.isascii())
+        if len(lower) >= 3 and not english and share < (0.6 if accented else 0.34):
+            return tag if most else UNKNOWN
         return "en"
 
     def _known(self, word: str) -> bool:
