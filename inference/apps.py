@@ -60,6 +60,9 @@ class InferenceConfig(AppConfig):
             "playground",
             NavigationItem("Playground", "playground", "spark", 15, frozenset({"generate"})),
         )
+        navigation.register(
+            "engines", NavigationItem("Engines", "workers", "engine", 2, per_organization=False)
+        )
         from inference.queries.search import generations_found
 
         search_sources.register("generations", generations_found)

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from inference.portal import organization, playground, views
+from inference.portal import organization, playground, views, workers
 
 urlpatterns = [
+    path("operator/engines/", workers.workers_page, name="workers"),
     path("o/<slug:slug>/", organization.organization_home, name="organization"),
     path("o/<slug:slug>/generations/", views.generation_list, name="generation-list"),
     path("o/<slug:slug>/generations.csv", views.generation_csv, name="generation-csv"),

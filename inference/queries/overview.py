@@ -62,6 +62,10 @@ def backlog(at: datetime) -> OperatorTile:
     """Seconds of queued work for the engines that are alive."""
     wait = backlog_seconds(at=at)
     if wait is None:
-        return OperatorTile("Engine backlog", "no engine", about="queued work waits", tone="bad")
+        return OperatorTile(
+            "Engine backlog", "no engine", about="queued work waits", url_name="workers", tone="bad"
+        )
     tone = "warn" if wait > LONG_BACKLOG_S else ""
-    return OperatorTile("Engine backlog", seconds(wait) if wait else "none", tone=tone)
+    return OperatorTile(
+        "Engine backlog", seconds(wait) if wait else "none", url_name="workers", tone=tone
+    )
