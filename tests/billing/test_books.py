@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import threading
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -47,7 +48,7 @@ from billing.reports import statement_pdf
 from governance.kernel.actors import SYSTEM
 from governance.kernel.errors import InvalidRequest
 from governance.kernel.ids import uuid7
-from governance.kernel.money import usd
+from governance.kernel.money import format_usd, usd
 from governance.models import Organization
 from tests.billing.conftest import Account
 from tests.billing.payments import checkout
@@ -167,6 +168,30 @@ class TestAMonth:
         assert int(rows[-1]["amount_microusd"]) == statement.closing == usd(50) + journal
         assert statement.closing == balance_of(organization.id).posted
         assert {line.images for line in usage.lines} == {line["images"] for line in lines}
+
+    @pytest.mark.parametrize("by", ["project", "key", "member", "model", "size", "outcome"])
+    def test_the_csv_of_usage_is_what_the_page_shows(
+        self, october: Account, client: Client, owner: Any, by: str
+    ) -> None:
+        for day in range(31):
+            roll_up_day(day=date(2026, 10, 1) + timedelta(days=day), at=now())
+        client.force_login(owner)
+        asked = f"since=2026-10-11&until=2026-10-20&by={by}"
+
+        page = client.get(f"/o/{october.organization.slug}/usage/?{asked}").content.decode()
+        reply = client.get(f"/o/{october.organization.slug}/usage.csv?{asked}")
+
+        rows = list(csv.reader(io.StringIO(b"".join(reply).decode())))[1:]  # type: ignore[call-overload]
+        table = re.search(r"<table><caption[^>]*>Usage by.*?</table>", page, re.DOTALL)
+        assert table is not None
+        cells = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table[0])
+        shown = [[name, *re.findall(r'class="number">(.*?)</td>', rest)] for name, rest in cells]
+        assert shown == [
+            [name, jobs, images, format_usd(int(charged)), format_usd(int(before))]
+            for name, jobs, images, charged, before in rows
+        ]
+        assert sum(int(row[3]) for row in rows) > 0
+        assert sum(int(row[4]) for row in rows) > 0
 
     def test_every_grouping_sums_to_the_same(self, october: Account) -> None:
         for day in range(31):
