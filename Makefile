@@ -32,7 +32,7 @@ test: venv ## the tests, on a PostgreSQL and a Valkey of their own
 test-slow: venv ## the slow tests: whole life cycles and journeys
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -m slow $(ARGS)
 
-LINT := lint-style lint-format lint-types lint-imports lint-templates lint-migrations lint-settings
+LINT := lint-style lint-format lint-types lint-imports lint-templates lint-migrations lint-settings lint-openapi
 
 lint: venv ## style, types, import directions, templates, migrations, settings page
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(LINT)
@@ -58,6 +58,9 @@ lint-migrations:
 
 lint-settings:
 	@$(PY) manage.py settings --check
+
+lint-openapi:
+	@$(PY) manage.py openapi --check
 
 lock: venv ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo uv | $(PY) -m uv pip compile pyproject.toml - --quiet --universal --generate-hashes \

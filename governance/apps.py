@@ -36,6 +36,8 @@ class GovernanceConfig(AppConfig):
         """Called once per process by Django."""
         # Tasks that are sent from any process belong to this application and its broker.
         import_module("governance.celery")
+        # drf-spectacular learns here how keys are sent.
+        import_module("governance.api.schema")
         navigation.register(
             "operator",
             NavigationItem("Home", "operator", "home", 0, per_organization=False),

@@ -1,9 +1,11 @@
-"""The web process: ``uvicorn governance.asgi:application``."""
+"""The ASGI application for uvicorn."""
 
 import os
 
 from django.core.asgi import get_asgi_application
 
+from governance.body_limit import BodyLimit
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.settings")
 
-application = get_asgi_application()
+application = BodyLimit(get_asgi_application())

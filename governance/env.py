@@ -166,6 +166,11 @@ class Env(BaseSettings):
         validation_alias="LICET_RATE_LIMIT_ORGANIZATION",
         description="units a minute of all keys of an organization together; 0: no limit",
     )
+    cors_origins: str = Field(
+        "",
+        validation_alias="LICET_CORS_ORIGINS",
+        description="origins, by comma, whose pages may call the API in a browser; empty: none",
+    )
     webhook_private_networks: str = Field(
         "",
         validation_alias="LICET_WEBHOOK_PRIVATE_NETWORKS",

@@ -1,4 +1,4 @@
-"""Every request has an id; every reply carries it as x-request-id."""
+"""Every request has an id, which its reply carries; every error below the API's addresses is a problem."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
+from governance.api.problems import KINDS, RequestRefused, problem_response
 from governance.kernel.ids import uuid7
 
 ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
@@ -44,3 +45,50 @@ def stamped(response: HttpResponseBase, request: HttpRequest) -> HttpResponseBas
     for name, value in getattr(request, "reply_headers", {}).items():
         response.headers[name] = value
     return response
+
+
+# Below these, programs read the replies: never a page of HTML.
+API_PREFIXES = ("/v1/", "/hf/", "/generate/", "/jobs/")
+FIRST_ERROR = 400
+
+
+class ApiProblems:
+    """What Django itself answers below the API's addresses becomes problem+json: 404, 405, 413, 500."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseBase):
+            return as_problem(response, request)
+        return self.later(response, request)
+
+    async def later(
+        self, response: Awaitable[HttpResponseBase], request: HttpRequest
+    ) -> HttpResponseBase:
+        """The asynchronous half of ``__call__``."""
+        return as_problem(await response, request)
+
+
+def as_problem(response: HttpResponseBase, request: HttpRequest) -> HttpResponseBase:
+    """``response``, or the problem that it means."""
+    is_for_programs = request.path.startswith(API_PREFIXES)
+    is_page = "json" not in response.headers.get("Content-Type", "")
+    if response.status_code < FIRST_ERROR or not is_for_programs or not is_page:
+        return response
+    kind = KINDS.get(response.status_code, RequestRefused)
+    error = kind()
+    error.status = response.status_code  # type: ignore[misc]
+    problem = problem_response(error, request)
+    for kept in ("Allow", "WWW-Authenticate"):
+        if kept in response.headers:
+            problem.headers[kept] = response.headers[kept]
+    # The error was logged where it happened.
+    problem._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return problem

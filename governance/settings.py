@@ -61,6 +61,14 @@ ALLOWED_HOSTS = [host.strip() for host in env.allowed_hosts.split(",") if host.s
 PUBLIC_URL = env.base_url
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
+# Other sites' pages may call the API only where the operator names them; the portal never.
+CORS_ALLOWED_ORIGINS = [origin.strip() for origin in env.cors_origins.split(",") if origin.strip()]
+CORS_URLS_REGEX = r"^/(v1|hf|generate|jobs)/"
+CORS_EXPOSE_HEADERS = [
+    "x-request-id", "x-generation-id", "x-cost-microusd", "location", "retry-after", "ratelimit",
+    "ratelimit-policy",
+]  # fmt: skip
+
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
@@ -77,6 +85,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "csp",
+    "corsheaders",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -91,6 +100,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "governance.middleware.RequestId",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "governance.middleware.ApiProblems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -197,8 +208,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "governance.api.schema.with_problems",
+    ],
 }
 
 CELERY_BROKER_URL = BROKER_URL or "redis://127.0.0.1:6379/0"

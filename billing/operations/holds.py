@@ -17,6 +17,7 @@ from governance.kernel.errors import DomainError
 from governance.kernel.ids import uuid7
 from governance.kernel.money import format_usd
 from governance.models import Organization
+from governance.operations.api_keys import InvalidApiKey
 
 
 class InsufficientBalance(DomainError):
@@ -43,12 +44,8 @@ class BudgetReached(DomainError):
     status = 429
 
 
-class KeyRevoked(DomainError):
+class KeyRevoked(InvalidApiKey):
     """The API key was revoked or has expired before the hold could commit."""
-
-    code = "invalid_api_key"
-    title = "The API key is not valid"
-    status = 401
 
 
 class HoldFenced(Exception):

@@ -10,11 +10,82 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from governance.kernel.errors import DomainError
+from governance.kernel.errors import DomainError, InvalidRequest, NotFound
 from governance.operations.api_keys import InvalidApiKey
 
 logger = logging.getLogger(__name__)
 
+
+class MalformedBody(DomainError):
+    """The body is no JSON, or not of the kind that its Content-Type says."""
+
+    code = "parse_error"
+    title = "The body cannot be read"
+    status = 400
+
+
+class MethodNotAllowed(DomainError):
+    """This address exists, but not with this method; Allow names the methods it has."""
+
+    code = "method_not_allowed"
+    title = "The address does not take this method"
+    status = 405
+
+
+class NotAcceptable(DomainError):
+    """The reply exists in no form that the Accept header asks for."""
+
+    code = "not_acceptable"
+    title = "There is no reply of the kind that was asked for"
+    status = 406
+
+
+class BodyTooLarge(DomainError):
+    """The body is larger than this address reads. Send less."""
+
+    code = "request_too_large"
+    title = "The body is too large"
+    status = 413
+
+
+class UnsupportedMediaType(DomainError):
+    """The body's Content-Type is not one that this address reads. Send application/json."""
+
+    code = "unsupported_media_type"
+    title = "The body is of a kind that is not read here"
+    status = 415
+
+
+class InternalError(DomainError):
+    """A fault of ours; it was logged with the request's id. Repeat the request, or tell us the id."""
+
+    code = "internal_error"
+    title = "Something went wrong on our side"
+    status = 500
+    retryable = True
+
+
+class RequestRefused(DomainError):
+    """The request was refused before it reached what it asks for."""
+
+    code = "request_refused"
+    title = "The request was refused"
+    status = 400
+
+
+# What the framework refuses by itself, by status.
+KINDS: dict[int, type[DomainError]] = {
+    kind.status: kind
+    for kind in (
+        MalformedBody,
+        MethodNotAllowed,
+        NotAcceptable,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        InternalError,
+        NotFound,
+    )
+}
 # OpenAI's own words for the type of an error, by status; SDKs print it, some switch on it.
 ERROR_TYPES = {
     401: "authentication_error",
@@ -35,7 +106,7 @@ def problem(error: DomainError, *, request_id: str, instance: str) -> tuple[dict
     facts = dict(error.facts)
     extra = facts.pop("error_extra", {})
     return {
-        "type": f"{settings.PUBLIC_URL}/docs/problems/{error.code}",
+        "type": f"{settings.PUBLIC_URL}/problems/{error.code}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
@@ -83,7 +154,10 @@ def problem_response(error: DomainError, request: HttpRequest) -> JsonResponse:
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """Django REST framework's hook: domain errors and its own errors in one shape."""
+    """Django REST framework's hook: domain errors and its own errors in one shape.
+
+    A bug is left to Django, which logs it; ``governance.middleware.ApiProblems`` writes the reply.
+    """
     error = as_domain_error(exception)
     if error is None:
         return None
@@ -95,7 +169,10 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
         instance=request.path,
     )
     return Response(
-        body, status=status, content_type="application/problem+json", headers=headers_of(error)
+        body,
+        status=status,
+        content_type="application/problem+json",
+        headers=headers_of(error),
     )
 
 
@@ -104,14 +181,14 @@ def as_domain_error(exception: Exception) -> DomainError | None:
     if isinstance(exception, DomainError):
         return exception
     if isinstance(exception, Http404):
-        return _named("not_found", "There is no such object", 404, "There is no such object.")
+        return NotFound("There is no such object.")
     if isinstance(exception, exceptions.NotAuthenticated):
         return InvalidApiKey("No API key was sent. Send `Authorization: Bearer <key>`.")
     if isinstance(exception, exceptions.ValidationError):
         return validation_error(exception)
     if isinstance(exception, exceptions.APIException):
-        code = str(getattr(exception, "default_code", "error"))
-        return _named(code, "The request was refused", exception.status_code, str(exception.detail))
+        kind = KINDS.get(exception.status_code, RequestRefused)
+        return kind(str(exception.detail))
     return None
 
 
@@ -121,9 +198,7 @@ def validation_error(exception: exceptions.ValidationError) -> DomainError:
     first = errors[0]
     param = first["pointer"].lstrip("/").split("/")[0] or None
     detail = f"{param}: {first['detail']}" if param else str(first["detail"])
-    return _named(
-        "invalid_request", "The request is not valid", 400, detail, errors=errors, param=param
-    )
+    return InvalidRequest(detail, errors=errors, param=param)
 
 
 def _flatten(detail: Any, pointer: str) -> Any:
@@ -140,9 +215,3 @@ def _flatten(detail: Any, pointer: str) -> Any:
             "detail": str(detail),
             "code": getattr(detail, "code", "invalid"),
         }
-
-
-def _named(code: str, title: str, status: int, detail: str, **facts: Any) -> DomainError:
-    named = type("Named", (DomainError,), {"code": code, "title": title, "status": status})
-    error: DomainError = named(detail, **facts)
-    return error

@@ -4,6 +4,7 @@ from django.urls import path
 
 from governance.portal import (
     audit,
+    docs,
     inbox,
     key_detail,
     keys,
@@ -65,6 +66,13 @@ urlpatterns = [
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<uuid:mail_id>/", inbox.inbox, name="inbox-letter"),
     path("inbox/<uuid:mail_id>/body/", inbox.letter_body, name="inbox-body"),
+    path("docs/", docs.quick_start, name="docs"),
+    path("docs/api/", docs.reference, name="docs-reference"),
+    path("docs/openapi.json", docs.openapi, name="docs-openapi"),
+    path("docs/test-key/", docs.make_test_key, name="docs-test-key"),
+    path("llms.txt", docs.llms_txt, name="llms-txt"),
+    path("problems/", docs.problems, name="problems"),
+    path("problems/<slug:code>", docs.problem, name="problem"),
     path("search/", search.search, name="search"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]
