@@ -68,6 +68,14 @@ class GovernanceConfig(AppConfig):
             navigation.register(
                 "inbox", NavigationItem("Inbox", "inbox", "mail", 95, per_organization=False)
             )
+        navigation.register(
+            "reports",
+            NavigationItem("Reports", "reports", "document", 85, frozenset({"view_audit"})),
+        )
+        navigation.register(
+            "operator-reports",
+            NavigationItem("Reports", "operator-reports", "document", 85, per_organization=False),
+        )
         for event, meaning in EVENTS.items():
             webhook_event_types.register(event, meaning)
         outbox_bells.register("governance", ring_webhooks)

@@ -1,6 +1,7 @@
 """Periodic work of governance. Every task may come twice or never."""
 
 import logging
+from uuid import UUID
 
 from celery import shared_task
 from django.utils.timezone import now
@@ -9,6 +10,7 @@ from kombu.exceptions import OperationalError
 from governance.models import Organization
 from governance.operations.audit_tree import sequence_entries
 from governance.operations.checkpoint_mail import send_new_checkpoint
+from governance.operations.compliance_reports import request_scheduled_reports, waiting_reports
 from governance.operations.key_uses import collect_key_uses
 from governance.operations.mail import clear_old_mail, deliver_due_mail
 from governance.operations.reminders import send_attestation_reminders
@@ -17,10 +19,13 @@ from governance.operations.standing import refresh_standings
 from governance.operations.termination import act_on_ended_notices
 from governance.operations.waiting_list import call_waiting
 from governance.operations.webhook_delivery import deliver_due_webhooks, forget_old_events
+from governance.reports.making import build_report
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
+# A report over millions of generations takes a minute; a worker that hangs is stopped.
+REPORT_LIMIT_S = 1800
 
 
 @shared_task(name="governance.refresh_standings")
@@ -108,7 +113,24 @@ def tell_who_is_next() -> int:
     return call_waiting(at=now())
 
 
+@shared_task(name="governance.make_report", time_limit=REPORT_LIMIT_S)
+def make_report(report_id: str) -> str:
+    """Make one report that was asked for; comes twice without harm. Returns its state."""
+    return str(build_report(report_id=UUID(report_id), at=now()).state)
+
+
+@shared_task(name="governance.make_due_reports", time_limit=REPORT_LIMIT_S)
+def make_due_reports() -> int:
+    """Ask for the closed month's reports that are due, and make what waits. Returns how many."""
+    request_scheduled_reports(at=now())
+    waiting = waiting_reports(at=now())
+    for report_id in waiting:
+        build_report(report_id=report_id, at=now())
+    return len(waiting)
+
+
 SCHEDULE = {
+    "governance.make_due_reports": {"task": "governance.make_due_reports", "schedule": 300.0},
     "governance.call_waiting": {
         "task": "governance.call_waiting",
         "schedule": 60.0,

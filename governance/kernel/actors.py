@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-ActorKind = Literal["user", "api_key", "system", "worker", "stripe"]
+ActorKind = Literal["user", "api_key", "system", "worker", "stripe", "auditor_link"]
 
 
 @dataclass(frozen=True)

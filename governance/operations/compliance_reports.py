@@ -1,13 +1,17 @@
 """Asking for a compliance report, and noting how its making goes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
-from governance.kernel.actors import Actor
+from governance.kernel.actors import SYSTEM, Actor
 from governance.models import ComplianceReport, ReportSchedule, ReportState
 from governance.operations import audit
+
+# When a month is over for reports: no transaction that began in it still runs.
+SETTLED = timedelta(minutes=15)
 
 
 @transaction.atomic
@@ -20,6 +24,34 @@ def request_report(
     )
     _record("report.requested", report, actor, {"period": period})
     return report
+
+
+@transaction.atomic
+def request_scheduled_reports(*, at: datetime) -> int:
+    """Ask for last month's report wherever a schedule wants it and none was made; returns how many.
+
+    Begins a quarter of an hour into the month, when the last one is closed. Safe to repeat.
+    """
+    if at - SETTLED < at.replace(day=1, hour=0, minute=0, second=0, microsecond=0):
+        return 0
+    label = f"{at.replace(day=1) - timedelta(days=1):%Y-%m}"
+    made = 0
+    for schedule in ReportSchedule.objects.select_for_update():
+        made_for = ComplianceReport.objects.filter(organization=schedule.organization_id)
+        if not made_for.filter(period=label, requested_at__gte=at.replace(day=1, hour=0)).exists():
+            request_report(
+                organization_id=schedule.organization_id, period=label, actor=SYSTEM, at=at
+            )
+            made += 1
+    return made
+
+
+def waiting_reports(*, at: datetime) -> list[UUID]:
+    """Reports that nobody makes: their message was lost, or their worker was."""
+    lost = Q(state=ReportState.QUEUED, requested_at__lt=at - timedelta(minutes=1))
+    dead = Q(state=ReportState.RUNNING, requested_at__lt=at - timedelta(hours=1))
+    waiting = ComplianceReport.objects.filter(lost | dead).order_by("requested_at")
+    return list(waiting.values_list("id", flat=True))
 
 
 @transaction.atomic

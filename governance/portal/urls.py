@@ -8,6 +8,7 @@ from governance.portal import (
     inbox,
     key_detail,
     keys,
+    reports,
     search,
     sign_in,
     step_up,
@@ -61,6 +62,37 @@ urlpatterns = [
         "o/<slug:slug>/webhook-deliveries/<uuid:delivery_id>/replay/",
         webhooks.replay,
         name="webhook-replay",
+    ),
+    path("o/<slug:slug>/reports/", reports.reports, name="reports"),
+    path("o/<slug:slug>/reports/new/", reports.ask, name="report-request"),
+    path("o/<slug:slug>/reports/schedule/", reports.schedule, name="report-schedule"),
+    path("o/<slug:slug>/reports/links/", reports.new_link, name="auditor-link-new"),
+    path(
+        "o/<slug:slug>/reports/links/<uuid:link_id>/end/", reports.end_link, name="auditor-link-end"
+    ),
+    path("o/<slug:slug>/reports/<uuid:report_id>/", reports.progress, name="report-progress"),
+    path("o/<slug:slug>/reports/<uuid:report_id>.zip", reports.download, name="report-bundle"),
+    path("operator/reports/", reports.everywhere, name="operator-reports"),
+    path("operator/reports/new/", reports.ask_everywhere, name="operator-report-request"),
+    path(
+        "operator/reports/schedule/", reports.schedule_everywhere, name="operator-report-schedule"
+    ),
+    path("operator/reports/erase/", reports.erase, name="operator-erase"),
+    path(
+        "operator/reports/<uuid:report_id>/",
+        reports.progress_everywhere,
+        name="operator-report-progress",
+    ),
+    path(
+        "operator/reports/<uuid:report_id>.zip",
+        reports.download_everywhere,
+        name="operator-report-bundle",
+    ),
+    path("auditor/<str:token>/", reports.for_auditor, name="auditor"),
+    path(
+        "auditor/<str:token>/<uuid:report_id>.zip",
+        reports.for_auditor_bundle,
+        name="auditor-bundle",
     ),
     path("confirm/", step_up.send_confirmation, name="confirm-by-mail"),
     path("inbox/", inbox.inbox, name="inbox"),
