@@ -275,6 +275,11 @@ AUDIT_KEY: str = env.audit_key.get_secret_value()
 AUDIT_ORIGIN: str = env.audit_origin or f"{urlsplit(PUBLIC_URL).netloc}/audit"
 AUDIT_FORMER_KEYS: tuple[str, ...] = tuple(filter(None, env.audit_former_keys.split(",")))
 AUDIT_RECIPIENTS: tuple[str, ...] = tuple(filter(None, env.audit_recipients.split(",")))
+PROVENANCE_KEY: bytes = env.provenance_key.get_secret_value().encode()
+C2PA_CHAIN_FILE: Path | None = env.c2pa_chain_file
+C2PA_KEY_FILE: Path | None = env.c2pa_key_file
+C2PA_TIMESTAMP_URL: str = env.c2pa_timestamp_url
+VERIFY_PER_MINUTE: int = env.verify_per_minute
 LICET_HOME: Path = env.home
 # Empty: the in-tree stand-in for Stripe, labelled as such wherever it shows.
 STRIPE_SECRET_KEY: str = env.stripe_secret_key.get_secret_value()

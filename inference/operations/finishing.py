@@ -17,6 +17,7 @@ from inference.operations.leases import MAX_ATTEMPTS, Lease, holder_of
 from inference.operations.storage import StoredImage
 from inference.operations.submission import record
 from moderation.operations.release import record_image_decisions
+from moderation.operations.released_marks import record_released_images
 
 BLOCKING_CODES = frozenset({"moderation_blocked", "moderation_review"})
 
@@ -69,6 +70,11 @@ def deliver(
             at=at,
         ).amount
     Artifact.objects.bulk_create(artifact_row(generation, image, at) for image in images)
+    record_released_images(
+        receipts=[image.receipt for image in images],
+        organization_id=generation.organization_id,
+        at=at,
+    )
     keep_verdicts(generation, images, refusals, actor, at)
     generation.charged_microusd = charged
     if refusals:

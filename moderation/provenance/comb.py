@@ -18,6 +18,9 @@ PILOTS = 110
 GRID = 64
 WORKING_SIDE = 512
 SMOOTHING_PX, TEXTURE_PX, CONTRAST_FLOOR = 8, 3, 3.0
+# How many periods go into the shorter side, by the working size from which on: a small picture has few
+# pixels for high frequencies, a large one hides the mark better there.
+PERIODS = ((384, 7.0), (192, 3.5), (0, 2.5))
 TAPER = 0.2
 RINGS = 8
 Plane = NDArray[np.float32]
@@ -41,7 +44,11 @@ _order = _rng.permutation(len(FREQUENCIES))
 DATA_PLACES, PILOT_PLACES = _order[:-PILOTS], _order[-PILOTS:]
 PILOT = np.exp(1j * np.pi / 2 * (_rng.integers(0, 4, PILOTS) + 0.5)).astype(np.complex64)
 RADIUS = np.hypot(FREQUENCIES[:, 0], FREQUENCIES[:, 1])
-_RING = ((RADIUS - LOWEST_RADIUS) / (HIGHEST_RADIUS - LOWEST_RADIUS) * RINGS).astype(int).clip(max=RINGS - 1)
+_RING = (
+    ((RADIUS - LOWEST_RADIUS) / (HIGHEST_RADIUS - LOWEST_RADIUS) * RINGS)
+    .astype(int)
+    .clip(max=RINGS - 1)
+)
 _RING_SIZES = np.bincount(_RING, minlength=RINGS)
 
 
@@ -63,7 +70,14 @@ def luma(pixels: Pixels, side: int = WORKING_SIDE) -> Plane:
 def own_period(shape: tuple[int, ...]) -> float:
     """The period in px at which a picture of that working height and width is marked."""
     shorter = min(shape)
-    return shorter / 4 if shorter >= WORKING_SIDE * 3 // 4 else shorter / 2
+    return shorter / next(count for least, count in PERIODS if shorter >= least)
+
+
+def whole_periods(shape: tuple[int, ...]) -> list[float]:
+    """The periods in px that a whole picture may have, whatever size it had when it was marked."""
+    own = own_period(shape)
+    every = {min(shape) / count for _, count in PERIODS}
+    return sorted(every, key=lambda period: abs(period - own))
 
 
 def evened(plane: Plane) -> tuple[Plane, Plane]:

@@ -17,13 +17,12 @@ from moderation.provenance.comb import Comb, Plane
 LEAST_SIDE = 64
 LEAST_FIT = 0.42
 """A code word must correlate this well; 10,000 foreign pictures stay below (make bench-provenance)."""
-ROUNDS = 3
-SMALLEST_TURN = 0.35
-FLOOR_SHARE, MOST_MOVED = 1 / 20, 0.5
+ROUNDS, TURN = 3, 0.35
+FLOOR_SHARE, MOST_MOVED = 1 / 20, 0.2
 WEAKEST_HIDING, STRONGEST_HIDING, HIDING_LEVELS = 0.6, 2.0, 10.0
 CANDIDATES, PEAKS, NEARBY = 5, 2, 2
 FINE = (-0.35, 0.0, 0.35)
-SEARCHES = ((512, 10.5), (1024, 21.0))
+SEARCHES = ((512, 16.0), (1024, 32.0))
 FEWEST_PERIODS, PERIODS_STEP, SHORTEST_PERIOD_PX = 1.6, 1 / 32, 12.0
 PADDING = 2
 
@@ -74,7 +73,7 @@ class Marker:
             missing = _missing(now.real, self._wanted.real, aim, most) + 1j * _missing(
                 now.imag, self._wanted.imag, aim, most
             )
-            self._comb = (self._comb + SMALLEST_TURN * missing / self._gain).astype(np.complex64)
+            self._comb = (self._comb + TURN * missing / self._gain).astype(np.complex64)
         return self._applied()
 
     def _pattern(self) -> Plane:
@@ -91,16 +90,18 @@ class Marker:
         return np.clip(marked, 0, 255).astype(np.uint8)
 
 
-def read(pixels: Pixels, *, search: bool = False) -> Found | None:
+def read(pixels: Pixels, *, search: bool = False, part_of: float = 1.0) -> Found | None:
     """The mark in the picture, or None.
 
     Without ``search`` only whole pictures are read, at any size: about 30 ms. With it, parts of
-    pictures and pictures within pictures (a screenshot) are looked for as well: about a second.
+    pictures and pictures within pictures (a screenshot) are looked for as well: about a tenth of a
+    second. ``part_of`` is the share of the whole's side where it is known that this is a part.
     """
     if min(pixels.shape[:2]) < LEAST_SIDE // 2:
         return None
     plane = _readable(pixels, SEARCHES[0][0])
-    found = _read_at(plane, comb.own_period(plane.shape))
+    periods = [period / part_of for period in comb.whole_periods(plane.shape)]
+    found = next(filter(None, (_read_at(plane, period) for period in periods)), None)
     if found is not None or not search:
         return found
     for side, most_periods in SEARCHES:
