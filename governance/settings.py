@@ -1,5 +1,6 @@
 """Django settings: one module, no per-environment copies; what differs is a variable in ``env``."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from governance.kernel.secrets import Peppers
 from governance.stack.addresses import living_addresses
 
 django_stubs_ext.monkeypatch()
+
+# Our arrays are small: on a busy machine numpy's threads wait for each other six times longer than
+# they work. Read when numpy is first imported, which is after this; torch has threads of its own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 # Where the embedded servers of this LICET_HOME listen, if they run.
