@@ -153,14 +153,15 @@ def limited(comb: Comb) -> Comb:
 def shifts(combs: Comb) -> NDArray[np.float32]:
     """How well the pilots fit at each of 64 x 64 shifts, for a batch of limited pilot coefficients.
 
-    ``combs`` is (batch, pilots); the answer (batch, 64, 64), 1.0 where all fit.
+    ``combs`` is (batch, pilots); the answer (batch, 64, 64), about 1.0 where all fit.
     """
     pilots = combs * PILOT.conj()
-    table = np.zeros((len(combs), GRID, GRID), dtype=np.complex64)
-    where = FREQUENCIES[PILOT_PLACES] % GRID
-    table[:, where[:, 1], where[:, 0]] = pilots
+    table = np.zeros((len(combs), GRID, GRID // 2 + 1), dtype=np.complex64)
+    where = FREQUENCIES[PILOT_PLACES]
+    table[:, where[:, 1] % GRID, where[:, 0]] = pilots
     whole = np.abs(pilots).sum(axis=1) + 1e-9
-    fit: NDArray[np.float32] = np.fft.ifft2(table).real * GRID * GRID / whole[:, None, None]
+    fit: NDArray[np.float32] = np.fft.irfft2(table, s=(GRID, GRID))
+    fit *= (GRID * GRID / 2 / whole)[:, None, None]
     return fit
 
 

@@ -17,6 +17,8 @@ from moderation.provenance.comb import Comb, Plane
 LEAST_SIDE = 64
 LEAST_FIT = 0.42
 """A code word must correlate this well; 10,000 foreign pictures stay below (make bench-provenance)."""
+LEAST_PILOT_FIT = 0.3
+"""Where the pilots fit less than this at every shift, there is nothing to decode."""
 ROUNDS, TURN = 3, 0.35
 FLOOR_SHARE, MOST_MOVED = 1 / 20, 0.2
 WEAKEST_HIDING, STRONGEST_HIDING, HIDING_LEVELS = 0.6, 2.0, 10.0
@@ -150,6 +152,8 @@ def _read_at(plane: Plane, period: float, peaks: int = 1) -> Found | None:
     fit = comb.shifts(limited[None, comb.PILOT_PLACES])[0]
     for _ in range(peaks):
         y, x = divmod(int(fit.argmax()), comb.GRID)
+        if fit[y, x] < LEAST_PILOT_FIT:
+            return None
         found = _read_shifted(limited, x, y, period)
         if found is not None:
             return found
