@@ -19,9 +19,11 @@ class ModerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        from moderation.queries.marks_chapter import marks_chapter
         from moderation.reports import gate
 
         report_sections.register("moderation", gate)
+        report_sections.register("marks", marks_chapter)
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
         navigation.register(
             "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)

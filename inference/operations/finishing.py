@@ -95,12 +95,13 @@ def deliver(
 def evidence_of(image: StoredImage) -> dict[str, Any]:
     """What the audit log says of a delivered image: its bytes, its verdict, its marks."""
     receipt = image.receipt
+    marks = receipt.get("provenance") or {}
     return {
         "index": image.index,
         "sha256": image.sha256,
         "decision": receipt.get("decision"),
         "policy": receipt.get("policy", {}).get("hash"),
-        "provenance": sorted(receipt.get("provenance") or ()),
+        "provenance": [name for name in ("credentials", "watermark") if marks.get(name)],
     }
 
 

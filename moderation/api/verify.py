@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiTypes, extend_schema
+from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.permissions import AllowAny
@@ -87,10 +89,10 @@ class Verify(APIView):
 
 def sent_picture(request: Request) -> bytes:
     """The picture's bytes, at most one more than is taken. Raises InvalidRequest."""
-    sent = request.data.get("image")
+    sent: Any = request.data.get("image") if isinstance(request.data, dict) else None
     if isinstance(sent, bytes) and sent:
         return sent
-    if hasattr(sent, "read"):
+    if isinstance(sent, UploadedFile):
         data: bytes = sent.read(MOST_BYTES + 1)
         return data
     raise InvalidRequest(

@@ -63,9 +63,9 @@ def with_provenance(
     """The picture as bytes that say they were made with AI. Needs no database.
 
     The mark is a fresh random number; ``claim`` gives the credentials for it. The weakest strength at
-    which the mark outlives re-encoding, halving and a screenshot is used, as far as the size allows. ``waiver`` is the id of the
-    two people's decision to leave it out: then the bytes are only encoded and read back. Raises
-    ImageUnusable (the encoder's fault) and ProvenanceFailed.
+    which the mark outlives re-encoding, halving, cropping and a screenshot is used, as far as the
+    size allows. ``waiver`` is the id of the two people's decision to leave it out: then the bytes
+    are only encoded and read back. Raises ImageUnusable (the encoder's fault) and ProvenanceFailed.
     """
     if waiver:
         data = encode(picture)
@@ -164,7 +164,7 @@ def _read_back(data: bytes, picture: Pixels, mark: int) -> dict[str, Any]:
         raise ProvenanceFailed("The content credentials could not be read back.")
     return {
         "required": True,
-        "mark": f"{mark:012x}",
+        "watermark": f"{mark:012x}",
         "credentials": read.manifest,
         "fit_milli": round(found.fit * MILLI),
         **_look(decoded),

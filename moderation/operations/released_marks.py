@@ -29,7 +29,7 @@ def _row(receipt: Mapping[str, Any], organization_id: UUID, at: datetime) -> Rel
     if not found:
         raise ReceiptInvalid("The receipt says nothing of watermark and content credentials.")
     return ReleasedMark(
-        mark=int(found["mark"], 16) if found["required"] else None,
+        mark=int(found["watermark"], 16) if found["required"] else None,
         credentials=found.get("credentials", ""),
         waiver_id=found.get("waiver") or None,
         organization_id=organization_id,

@@ -111,7 +111,8 @@ def window(shape: tuple[int, ...]) -> Plane:
     """A taper of the outer fifth of each side (Tukey), of sum 1: edges of the picture count little."""
     columns, rows = (_taper(length) for length in (shape[1], shape[0]))
     whole = np.outer(rows, columns)
-    return (whole / whole.sum()).astype(np.float32)
+    tapered: Plane = (whole / whole.sum()).astype(np.float32)
+    return tapered
 
 
 def spectrum(plane: Plane, period: float) -> Comb:
@@ -132,7 +133,7 @@ def pattern(comb: Comb, shape: tuple[int, ...], period: float) -> Plane:
     table[FREQUENCIES[:, 1] + HIGHEST, FREQUENCIES[:, 0]] = comb
     across = _waves(shape[1], period)[:, HIGHEST:].conj()
     down = _waves(shape[0], period).conj()
-    made: Plane = ((down @ table) @ across.T).real * 2
+    made: Plane = (((down @ table) @ across.T).real * 2).astype(np.float32)
     return made
 
 
@@ -160,9 +161,8 @@ def shifts(combs: Comb) -> NDArray[np.float32]:
     where = FREQUENCIES[PILOT_PLACES]
     table[:, where[:, 1] % GRID, where[:, 0]] = pilots
     whole = np.abs(pilots).sum(axis=1) + 1e-9
-    fit: NDArray[np.float32] = np.fft.irfft2(table, s=(GRID, GRID))
-    fit *= (GRID * GRID / 2 / whole)[:, None, None]
-    return fit
+    fit = np.fft.irfft2(table, s=(GRID, GRID)) * (GRID * GRID / 2 / whole)[:, None, None]
+    return fit.astype(np.float32, copy=False)
 
 
 def turned(comb: Comb, x: float, y: float) -> Comb:
@@ -175,10 +175,12 @@ def turned(comb: Comb, x: float, y: float) -> Comb:
 def _waves(length: int, period: float) -> NDArray[np.complex64]:
     """exp(-2 pi i k x / period) for x below ``length`` and k from -16 to 16."""
     phase = np.outer(np.arange(length), np.arange(-HIGHEST, HIGHEST + 1)) / period
-    return np.exp(-2j * np.pi * phase).astype(np.complex64)
+    waves: NDArray[np.complex64] = np.exp(-2j * np.pi * phase).astype(np.complex64)
+    return waves
 
 
 def _taper(length: int) -> Plane:
     place = (np.arange(length) + 0.5) / length
     inwards = np.minimum(np.minimum(place, 1 - place) / TAPER, 1)
-    return (0.5 - 0.5 * np.cos(np.pi * inwards)).astype(np.float32)
+    taper: Plane = (0.5 - 0.5 * np.cos(np.pi * inwards)).astype(np.float32)
+    return taper

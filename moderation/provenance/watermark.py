@@ -89,7 +89,8 @@ class Marker:
             scaled = Image.fromarray(layer).resize((width, height), Image.Resampling.BICUBIC)
             layer = np.asarray(scaled)
         marked = np.rint(self._pixels.astype(np.float32) + layer[..., None])
-        return np.clip(marked, 0, 255).astype(np.uint8)
+        shown: Pixels = np.clip(marked, 0, 255).astype(np.uint8)
+        return shown
 
 
 def read(pixels: Pixels, *, search: bool = False, part_of: float = 1.0) -> Found | None:

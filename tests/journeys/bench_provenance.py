@@ -24,7 +24,7 @@ from moderation.operations.marking import Claim, with_provenance
 from moderation.provenance import watermark
 
 SCENE_SIDES, PHOTO_SIDES = (64, 128, 256, 512, 1024), (256, 512, 1024)
-FOREIGN_SIDES = (96, 128, 160, 192, 256)
+FOREIGN_SIDES = (64, 96, 128, 160)
 NOBODY = UUID(int=0)
 Change = Callable[[Image.Image], Image.Image]
 
@@ -136,7 +136,7 @@ def measured(make: Callable[..., Image.Image], side: int, count: int) -> dict[st
         image = Image.open(io.BytesIO(made.data)).convert("RGB")
         for name, change in CHANGES.items():
             found = watermark.read(np.asarray(change(image)), search=True)
-            read[name] += found is not None and f"{found.mark:012x}" == made.facts["mark"]
+            read[name] += found is not None and f"{found.mark:012x}" == made.facts["watermark"]
     return {
         "psnr_db": round(float(np.mean(psnr)), 1),
         "least_psnr_db": round(float(np.min(psnr)), 1),

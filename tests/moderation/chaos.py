@@ -250,7 +250,7 @@ def complaints(house, data, job, attempt, receipt):
 def unmarked(data, pixels, receipt):
     """What is missing of a stored image's provenance, read from its bytes alone."""
     found = watermark.read(pixels)
-    if found is None or f"{found.mark:012x}" != receipt["provenance"]["mark"]:
+    if found is None or f"{found.mark:012x}" != receipt["provenance"]["watermark"]:
         yield "the picture does not carry its watermark"
     held = credentials.read(data, "image/png")
     if held.state != "trusted" or not held.ours:

@@ -71,7 +71,7 @@ def test_the_final_bytes_carry_the_mark_of_the_receipt_and_credentials_that_hold
 
     said = image.receipt["provenance"]
     decoded = np.asarray(Image.open(io.BytesIO(image.data)).convert("RGB"))
-    assert f"{watermark.read(decoded).mark:012x}" == said["mark"]
+    assert f"{watermark.read(decoded).mark:012x}" == said["watermark"]
     held = credentials.read(image.data, f"image/{kind.lower()}")
     assert (held.state, held.ours, held.manifest) == ("trusted", True, said["credentials"])
 
@@ -93,7 +93,7 @@ def test_the_credentials_name_model_decision_and_notice_and_nobody(gate):
 
 
 def test_two_images_of_one_picture_carry_different_marks(gate):
-    first, second = (released().receipt["provenance"]["mark"] for _ in range(2))
+    first, second = (released().receipt["provenance"]["watermark"] for _ in range(2))
 
     assert first != second
 
@@ -195,7 +195,7 @@ def test_the_registry_keeps_what_the_receipt_says(gate):
     record_released_images(receipts=[image.receipt], organization_id=organization, at=AT)
 
     row = ReleasedMark.objects.get()
-    assert f"{row.mark:012x}" == image.receipt["provenance"]["mark"]
+    assert f"{row.mark:012x}" == image.receipt["provenance"]["watermark"]
     assert row.sha256 == image.sha256
     coverage = provenance_coverage(
         begins=AT, ends=AT + timedelta(seconds=1), organization_id=organization

@@ -64,7 +64,11 @@ def marked():
     """A released scene of 256 px, its mark, and the picture as it was."""
     pixels = scenes.render(scenes.sample_scene(np.random.default_rng(3)), 256, 256)
     made = with_provenance(picture=pixels, encode=png, claim=claim)
-    return Image.open(io.BytesIO(made.data)).convert("RGB"), int(made.facts["mark"], 16), pixels
+    return (
+        Image.open(io.BytesIO(made.data)).convert("RGB"),
+        int(made.facts["watermark"], 16),
+        pixels,
+    )
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
