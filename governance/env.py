@@ -221,6 +221,31 @@ class Env(BaseSettings):
         validation_alias="LICET_CLASSIFIERS",
         description="JSON file that sets up further classifiers by name (docs/moderation.md)",
     )
+    provenance_key: SecretStr = Field(
+        SecretStr("development-only"),
+        validation_alias="LICET_PROVENANCE_KEY",
+        description="makes the self-made certificates that sign content credentials (C2PA)",
+    )
+    c2pa_chain_file: Path | None = Field(
+        None,
+        validation_alias="LICET_C2PA_CHAIN",
+        description="PEM file of a trusted C2PA certificate chain, leaf first; empty: self-made",
+    )
+    c2pa_key_file: Path | None = Field(
+        None,
+        validation_alias="LICET_C2PA_KEY",
+        description="PEM file of the private key of LICET_C2PA_CHAIN",
+    )
+    c2pa_timestamp_url: str = Field(
+        "",
+        validation_alias="LICET_C2PA_TIMESTAMP_URL",
+        description="RFC 3161 service asked to time-stamp each image's credentials; empty: none",
+    )
+    verify_per_minute: int = Field(
+        20,
+        validation_alias="LICET_VERIFY_PER_MINUTE",
+        description="pictures a minute that one address may have verified without a key",
+    )
     log_level: str = Field(
         "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
     )
@@ -287,6 +312,7 @@ class Env(BaseSettings):
                     ("LICET_API_KEY_PEPPER", self.api_key_pepper),
                     ("LICET_RECEIPT_KEY", self.receipt_key),
                     ("LICET_AUDIT_KEY", self.audit_key),
+                    ("LICET_PROVENANCE_KEY", self.provenance_key),
                 )
                 if secret.get_secret_value() == "development-only"
             ]

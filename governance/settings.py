@@ -1,5 +1,6 @@
 """Django settings: one module, no per-environment copies; what differs is a variable in ``env``."""
 
+import os
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,6 +15,10 @@ from governance.kernel.secrets import Peppers
 from governance.stack.addresses import living_addresses
 
 django_stubs_ext.monkeypatch()
+
+# Our arrays are small: on a busy machine numpy's threads wait for each other six times longer than
+# they work. Read when numpy is first imported, which is after this; torch has threads of its own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 # Where the embedded servers of this LICET_HOME listen, if they run.
@@ -307,6 +312,11 @@ MODERATION_TRANSFORMERS = _classifiers.get("transformers-nudity", {})
 MODERATION_OPEN_CLIP = _classifiers.get("open-clip-concepts", {})
 MODERATION_NUDENET = _classifiers.get("nudenet", {})
 MODERATION_CLASSIFIERS = _classifiers.get("paths", {})
+PROVENANCE_KEY: bytes = env.provenance_key.get_secret_value().encode()
+C2PA_CHAIN_FILE: Path | None = env.c2pa_chain_file
+C2PA_KEY_FILE: Path | None = env.c2pa_key_file
+C2PA_TIMESTAMP_URL: str = env.c2pa_timestamp_url
+VERIFY_PER_MINUTE: int = env.verify_per_minute
 LICET_HOME: Path = env.home
 # Empty: the in-tree stand-in for Stripe, labelled as such wherever it shows.
 STRIPE_SECRET_KEY: str = env.stripe_secret_key.get_secret_value()

@@ -20,12 +20,14 @@ class ModerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        from moderation.queries.marks_chapter import marks_chapter
         from moderation.reports import gate
 
         report_sections.register("moderation", gate)
         from moderation.operations.erasing import forget_person
 
         erasure_hooks.register("moderation", forget_person)
+        report_sections.register("marks", marks_chapter)
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
         navigation.register(
             "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)

@@ -7,7 +7,13 @@ from collections.abc import Collection
 from governance.env import Env
 from governance.stack.layout import Layout
 
-NAMES = ("LICET_SECRET_KEY", "LICET_API_KEY_PEPPER", "LICET_RECEIPT_KEY", "LICET_AUDIT_KEY")
+NAMES = (
+    "LICET_SECRET_KEY",
+    "LICET_API_KEY_PEPPER",
+    "LICET_RECEIPT_KEY",
+    "LICET_AUDIT_KEY",
+    "LICET_PROVENANCE_KEY",
+)
 BYTES = 48
 
 

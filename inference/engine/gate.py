@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from governance.kernel.errors import DomainError
 from inference.engine.encode import encoder
 from inference.engine.protocol import GenerateCommand, Refused, Released
-from moderation.operations.release import release_image
+from moderation.operations.release import Weights, release_image
 from moderation.operations.screening import ScreenedPrompt
 
 BROKEN = "The model produced a broken (NaN or infinite) image. Nothing was charged for it."
@@ -36,6 +36,7 @@ def pass_gate(
             attempt=command.attempt,
             index=index,
             release_slug=release_slug,
+            weights=weights_of(command),
         )
     except DomainError as error:
         return refusal(index, error)
@@ -49,6 +50,15 @@ def pass_gate(
         height=released.height,
         verdicts=tuple(verdict.as_json() for verdict in released.verdicts),
     )
+
+
+def weights_of(command: GenerateCommand) -> list[Weights]:
+    """What draws the image, for its content credentials: the release, what it derives from, adapters.
+
+    Adapters go by their id: what their owners call them is nobody else's business.
+    """
+    adapters = [Weights(str(each.id), "adapter", each.sha256) for each in command.adapters]
+    return [*(Weights(**part) for part in command.weights), *adapters]
 
 
 def refusal(index: int | None, error: DomainError) -> Refused:

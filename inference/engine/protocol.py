@@ -7,6 +7,7 @@ not in the protocol, so nothing unscreened can leave the engine.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
@@ -40,6 +41,7 @@ class GenerateCommand:
     """One attempt at one job. Sizes in px; image i of n uses ``seed + i``.
 
     ``alone``: draw it in no batch with other jobs, because an engine has ended on it before.
+    ``weights`` name what draws it, for the content credentials: name, kind and SHA-256 of each part.
     """
 
     job_id: str
@@ -59,6 +61,7 @@ class GenerateCommand:
     partial_images: int = 0
     adapters: tuple[AdapterUse, ...] = ()
     alone: bool = False
+    weights: Sequence[dict[str, str]] = ()
 
     @classmethod
     def from_frame(cls, header: dict[str, Any]) -> "GenerateCommand":

@@ -18,6 +18,7 @@ from inference.operations.leases import MAX_ATTEMPTS, Lease, holder_of
 from inference.operations.storage import StoredImage
 from inference.operations.submission import record
 from moderation.operations.release import record_image_decisions
+from moderation.operations.released_marks import record_released_images
 
 BLOCKING_CODES = frozenset({"moderation_blocked", "moderation_review"})
 
@@ -70,6 +71,11 @@ def deliver(
             at=at,
         ).amount
     Artifact.objects.bulk_create(artifact_row(generation, image, at) for image in images)
+    record_released_images(
+        receipts=[image.receipt for image in images],
+        organization_id=generation.organization_id,
+        at=at,
+    )
     keep_verdicts(generation, images, refusals, actor, at)
     generation.charged_microusd = charged
     if refusals:
@@ -90,12 +96,13 @@ def deliver(
 def evidence_of(image: StoredImage) -> dict[str, Any]:
     """What the audit log says of a delivered image: its bytes, its verdict, its marks."""
     receipt = image.receipt
+    marks = receipt.get("provenance") or {}
     return {
         "index": image.index,
         "sha256": image.sha256,
         "decision": receipt.get("decision"),
         "policy": receipt.get("policy", {}).get("hash"),
-        "provenance": sorted(receipt.get("provenance") or ()),
+        "provenance": [name for name in ("credentials", "watermark") if marks.get(name)],
     }
 
 

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
+from governance.queries.lineage import ancestors
 from inference.engine.client import Engine, EngineLost, Outcome
 from inference.engine.protocol import AdapterUse, GenerateCommand, Refused, Released
 from inference.models import Generation
@@ -209,6 +210,10 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
         output_format=generation.output_format,
         adapters=tuple(AdapterUse(**each) for each in generation.adapters),
         alone=lease.is_retry,
+        weights=[
+            {"name": part.slug, "kind": part.kind, "sha256": part.weights_sha256}
+            for part in (generation.release, *ancestors(generation.release))
+        ],
     )
 
 

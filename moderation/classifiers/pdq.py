@@ -15,6 +15,7 @@ from PIL import Image
 from moderation.classifiers.protocols import Pixels
 
 GRID, COSINES, BITS = 64, 16, 256
+WORD = 16
 NEAR = 31
 LARGEST_SIDE = 512
 LEAST_QUALITY = 50
@@ -68,6 +69,21 @@ def distances(bits: bytes, bank: NDArray[np.uint8]) -> NDArray[np.int64]:
     differing = np.bitwise_xor(bank, np.frombuffer(bits, dtype=np.uint8))
     counted: NDArray[np.int64] = np.bitwise_count(differing).sum(axis=1, dtype=np.int64)
     return counted
+
+
+def words(bits: bytes) -> list[int]:
+    """The hash's sixteen parts of 16 bits, each with its place in the bits above: for an index.
+
+    Of two hashes at most 31 bits apart, at least one part differs in at most one bit.
+    """
+    parts = np.frombuffer(bits, dtype=">u2").astype(int)
+    return [place << WORD | int(part) for place, part in enumerate(parts)]
+
+
+def near_words(bits: bytes) -> list[int]:
+    """The parts of the hash, and each with any one of its bits changed."""
+    own = words(bits)
+    return own + [word ^ 1 << bit for word in own for bit in range(WORD)]
 
 
 def _coefficients(pixels: Pixels) -> tuple[Plane, int]:

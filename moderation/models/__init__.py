@@ -20,6 +20,7 @@ from moderation.models.policies import (
     PolicyMeasure,
     ShadowDecision,
 )
+from moderation.models.provenance import ProvenanceWaiver, ReleasedMark
 from moderation.models.strikes import AbuseNote, Overturn, Strike
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "PolicyActivation",
     "PolicyMeasure",
     "PreservationHold",
+    "ProvenanceWaiver",
+    "ReleasedMark",
     "Removal",
     "RetentionClass",
     "ReviewCase",

@@ -21,6 +21,7 @@ from moderation.operations.overturns import allowed_after_all, allowed_pictures,
 from moderation.operations.recording import record_prompt_decision
 from moderation.operations.refusals import GateRefusal, PromptBlocked, PromptHeld
 from moderation.operations.stages import GateUnavailable, StageResult, run_stage
+from moderation.operations.waivers import waiver_of
 from moderation.queries.policies import InForce, in_force
 
 __all__ = [
@@ -73,6 +74,7 @@ def screen_prompt(
             "outcome": str(result.outcome),
             "verdicts": [verdict.as_evidence() for verdict in result.verdicts],
             "allowed_pixels": allowed_pictures(organization_id=organization_id, at=at),
+            "provenance_waiver": waiver_of(organization_id=organization_id, at=at),
             "at": at.isoformat(),
         },
         key=settings.RECEIPT_KEY,

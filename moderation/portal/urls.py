@@ -2,10 +2,18 @@
 
 from django.urls import include, path
 
-from moderation.portal import filters, review, tenant
+from moderation.portal import filters, review, tenant, verify
 
 urlpatterns = [
     path("", include("moderation.api.urls")),
+    path("verify", verify.verify_page, name="verify"),
+    path("moderation/provenance/", verify.provenance, name="moderation-provenance"),
+    path("moderation/provenance/waivers/", verify.waiver_new, name="moderation-waiver-new"),
+    path(
+        "moderation/provenance/waivers/<uuid:waiver_id>/",
+        verify.waiver_act,
+        name="moderation-waiver",
+    ),
     path("moderation/queue/", review.queue, name="moderation-queue"),
     path("moderation/queue/next/", review.next_case, name="moderation-next"),
     path("moderation/cases/<uuid:case_id>/", review.case_page, name="moderation-case"),

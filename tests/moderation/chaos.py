@@ -21,6 +21,7 @@ from moderation.kernel.bundles import parse
 from moderation.kernel.verdicts import Reading
 from moderation.operations.release import release_image, verify_receipt
 from moderation.operations.screening import restore_screened_prompt, screen_prompt
+from moderation.provenance import credentials, watermark
 from tests.moderation import fakes
 from tests.moderation.conftest import AT
 
@@ -36,6 +37,7 @@ JOB_FAULTS = (
     *("encoder swaps", "encoder fails", "pixels broken", "key changed", "delivered twice"),
 )
 LIMIT_MS = 150
+SIDE = 64
 
 
 class Chaotic(fakes.Sound):
@@ -153,11 +155,11 @@ class House:
 
     def _pixels(self, number, fault):
         if fault == "pixels broken":
-            return np.zeros((32, 32, 3), np.uint8)
+            return np.zeros((SIDE, SIDE, 3), np.uint8)
         roll = self.rng.random()
         level = 30 if roll < 0.1 else 100 if roll < 0.2 else 200
-        picture = np.full((32, 32, 3), level, np.uint8)
-        picture[:16] += 20
+        picture = np.full((SIDE, SIDE, 3), level, np.uint8)
+        picture[: SIDE // 2] += 20
         picture[-1, -4:, 0] = [number >> shift & 15 for shift in (0, 4, 8, 12)]
         return picture
 
@@ -171,7 +173,7 @@ class House:
     def store(self, data, receipt, job, attempt, fault):
         """What storage does: verify, then keep; one place is filled once."""
         if fault == "bytes swapped":
-            data = encoder("none")(np.zeros((32, 32, 3), np.uint8))
+            data = encoder("none")(np.zeros((SIDE, SIDE, 3), np.uint8))
         verify_receipt(
             data_sha256=sha256_hex(data), receipt=receipt, job_id=job, attempt=attempt, index=0
         )
@@ -228,6 +230,7 @@ def complaints(house, data, job, attempt, receipt):
     image = house.log.get(receipt["decision"], ())
     prompt = house.log.get(receipt["prompt_decision"], ())
     policies = {each.policy_hash for each in (*image, *prompt)}
+    yield from unmarked(data, pixels, receipt)
     if pixels.mean() < 128:
         yield "the picture is against the policy"
     if {each.detector for each in image} != {"sound", "faulty"}:
@@ -242,3 +245,13 @@ def complaints(house, data, job, attempt, receipt):
         yield "a broken classifier let it pass"
     if any(fault_of(each.subject_sha256) != "none" for each in (*image, *prompt)):
         yield "the chaotic classifier broke on it"
+
+
+def unmarked(data, pixels, receipt):
+    """What is missing of a stored image's provenance, read from its bytes alone."""
+    found = watermark.read(pixels)
+    if found is None or f"{found.mark:012x}" != receipt["provenance"]["watermark"]:
+        yield "the picture does not carry its watermark"
+    held = credentials.read(data, "image/png")
+    if held.state != "trusted" or not held.ours:
+        yield "the file does not carry our credentials"

@@ -11,10 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = [f"tests/moderation/test_{name}.py" for name in ("verdicts", "release", "screening")]
 RELEASE, SCREENING = "operations/release.py", "operations/screening.py"
+MARKING, PICTURES = "operations/marking.py", "operations/pictures.py"
 
 # What is taken out: file, text that stands there, text in its place.
 THE_GATE_CALL = [
-    (RELEASE, "    _raise_unless_allowed(result, bundle)\n    data", "    data"),
+    (RELEASE, "    _raise_unless_allowed(result, bundle)\n    prov", "    prov"),
     (SCREENING, "    _raise_unless_allowed(result, bundle, text)\n    receipt", "    receipt"),
 ]
 EACH_PART = [
@@ -29,8 +30,12 @@ EACH_PART = [
         "Reading(digest, {'harm': 0})",
     ),
     (RELEASE, "    _check_prompt(prompt, job_id)\n", ""),
-    (RELEASE, "    check_encoding(data, picture)\n", ""),
-    (RELEASE, "    picture.setflags(write=False)\n", ""),
+    (PICTURES, "if not same_size or _drift(", "if not same_size and _drift("),
+    (PICTURES, "    picture.setflags(write=False)\n", ""),
+    (MARKING, "    marked.setflags(write=False)\n", ""),
+    (MARKING, "found is None or found.mark != mark or found.fit < SAFE_FIT", "False"),
+    (MARKING, 'read.state != "trusted" or ', "False and "),
+    (MARKING, "    if waiver:\n", "    if not waiver:\n"),
     ("operations/stages.py", "        check_reading(reading, ", "        dict(reading=reading, "),
     ("operations/stages.py", "within(required.timeout_ms / MILLISECONDS, ", "(lambda f: f())("),
     ("classifiers/registry.py", "    check_pins(classifier, required)\n", ""),
