@@ -49,7 +49,7 @@ class SecondPersonNeeded(DomainError):
     """Whoever proposes a policy does not put it in force alone."""
 
     code = "second_person_needed"
-    title = "Another person must approve this"
+    title = "A second person must agree"
     status = 409
 
 

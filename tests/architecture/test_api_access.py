@@ -33,6 +33,9 @@ OPEN = {
     "v1/images/content/<str:token>": "the address itself is signed",
     "v1/leaks": "signed by the scanner",
     "v1/audit/key": "a public key",
+    "v1/audit/checkpoint": "a signed note of a public log, no entry in it",
+    "v1/audit/checkpoints/<int:size>": "a signed note of a public log, no entry in it",
+    "v1/audit/consistency": "hashes of a public log",
 }
 # What a request that is understood but refused may answer besides 404.
 NOT_HERE = {404, 405, 415}
