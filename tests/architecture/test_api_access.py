@@ -116,7 +116,7 @@ def test_of_another_tenant_is_not_found(route: str, ids: dict[str, object], stra
     project = stranger.memberships.get().organization.projects.get()
     theirs = create_api_key(project=project, name="Theirs", actor=SYSTEM, at=now())
     headers = {"Authorization": f"Bearer {theirs.secret}"}
-    body = {"name": "x", "role": "member", "currency": "USD", "interval": "month"}
+    body = {"name": "x", "role": "member", "statement": "x", "currency": "USD", "interval": "month"}
     alert = {
         "threshold_amount": 100,
         "notification_channel": {"type": "email", "recipients": ["x@example.com"]},
