@@ -68,7 +68,6 @@ def approve_adjustment(*, adjustment_id: UUID, actor: Actor, at: datetime) -> No
         at=at,
     )
     decide(asked, AdjustmentState.APPROVED, actor, at)
-    record(asked, "adjustment.approved", actor)
 
 
 @transaction.atomic
@@ -76,7 +75,6 @@ def decline_adjustment(*, adjustment_id: UUID, actor: Actor, at: datetime) -> No
     """Say no, or take back what one asked for oneself. Raises NotFound, AdjustmentDecided."""
     asked = waiting_adjustment(adjustment_id)
     decide(asked, AdjustmentState.DECLINED, actor, at)
-    record(asked, "adjustment.declined", actor)
 
 
 def waiting_adjustment(adjustment_id: UUID) -> Adjustment:
@@ -90,10 +88,11 @@ def waiting_adjustment(adjustment_id: UUID) -> Adjustment:
 
 
 def decide(asked: Adjustment, state: AdjustmentState, actor: Actor, at: datetime) -> None:
-    """Keep who decided, and when."""
+    """Keep who decided and when, in the row and in the audit log."""
     asked.state, asked.decided_at = state, at
     asked.decided_by, asked.decided_by_label = actor.id, actor.label
     asked.save(update_fields=["state", "decided_at", "decided_by", "decided_by_label"])
+    record(asked, f"adjustment.{state.value}", actor)
 
 
 def record(asked: Adjustment, act: str, actor: Actor) -> None:
