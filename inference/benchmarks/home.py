@@ -117,11 +117,12 @@ class Meter:
 
     def cpu_s(self) -> float:
         """CPU time so far, user and system, s."""
-        return sum(sum(each.cpu_times()[:2]) for each in self.family())
+        spent = [each.cpu_times() for each in self.family()]
+        return float(sum(times.user + times.system for times in spent))
 
     def memory_mb(self) -> float:
         """Resident memory less what the processes share, MB."""
-        return sum(each.memory_full_info().uss for each in self.family()) / 1e6
+        return float(sum(each.memory_full_info().uss for each in self.family())) / 1e6
 
     def family(self) -> list[psutil.Process]:
         """The processes that are alive."""
