@@ -90,6 +90,13 @@ class TextToImage(APIView):
         )
 
 
+class DefaultTextToImage(TextToImage):
+    """The same at ``/v1`` itself, where ``InferenceClient(base_url="…/v1")`` posts; no entry of its own in
+    the schema."""
+
+    schema = None  # type: ignore[assignment]
+
+
 def reply(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:
     """The image's bytes, or the problem with its ``error`` as a string."""
     try:

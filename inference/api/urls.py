@@ -7,7 +7,7 @@ from inference.api.adapters import AdapterDetail, Adapters
 from inference.api.content import ImageDeletion, image_content
 from inference.api.generations import GenerationCancel, GenerationDetailView, Generations
 from inference.api.held import waiting
-from inference.api.huggingface import TextToImage
+from inference.api.huggingface import DefaultTextToImage, TextToImage
 from inference.api.images import ImagesGenerations
 from inference.api.krea import KreaGenerate, KreaJobs
 from inference.api.replicate import ModelPredictions, Prediction, PredictionCancel, Predictions
@@ -40,8 +40,8 @@ native = [
 # InferenceClient(base_url="…/v1") posts to that very address, so it is the default model's.
 huggingface = [
     path("hf/models/<path:model>", waiting(TextToImage), name="hf-text-to-image"),
-    path("v1", waiting(TextToImage), name="hf-default-model"),
-    path("v1/", waiting(TextToImage), name="hf-default-model-slash"),
+    path("v1", waiting(DefaultTextToImage), name="hf-default-model"),
+    path("v1/", waiting(DefaultTextToImage), name="hf-default-model-slash"),
 ]
 replicate = [
     path(
