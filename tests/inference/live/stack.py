@@ -34,7 +34,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Faults:
-    """Connections that are cut: after the head of a reply, or after some pieces of a stream."""
+    """Connections that are cut: before the reply to a request, or after some pieces of a stream."""
 
     def __init__(self) -> None:
         self.lost_replies = 0
@@ -73,8 +73,12 @@ class Server:
 
         async def broken(message: dict[str, Any]) -> None:
             nonlocal pieces
+            if lose:
+                # uvicorn's own connection: no status, no head, as when a cable is pulled.
+                send.__self__.transport.abort()  # type: ignore[attr-defined]
+                raise Cut
             if message["type"] == "http.response.body" and message.get("body"):
-                if lose or (cut_after is not None and pieces >= cut_after):
+                if cut_after is not None and pieces >= cut_after:
                     raise Cut
                 pieces += 1
             await send(message)
