@@ -39,6 +39,28 @@ class RequestId:
         return stamped(await response, request)
 
 
+class ApiHeaders:
+    """For the API alone: no host but ours, and headers for whoever opens a reply in a browser.
+
+    What Django's CommonMiddleware and SecurityMiddleware would do there, without their threads.
+    """
+
+    sync_capable = False
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.get_host()
+        response = await self.get_response(request)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
+        return response
+
+
 def stamped(response: HttpResponseBase, request: HttpRequest) -> HttpResponseBase:
     """``response`` with the request's id, and what views left for its headers (rate limits)."""
     response.headers["x-request-id"] = request.request_id  # type: ignore[attr-defined]

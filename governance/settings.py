@@ -120,6 +120,14 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
+# What the API's addresses pass (governance.asgi): all of it asynchronous, so no change of thread.
+API_MIDDLEWARE = [
+    "governance.middleware.RequestId",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "governance.middleware.ApiProblems",
+    "governance.middleware.ApiHeaders",
+]
+
 ROOT_URLCONF = "governance.urls"
 ASGI_APPLICATION = "governance.asgi.application"
 WSGI_APPLICATION = "governance.wsgi.application"
@@ -201,7 +209,8 @@ REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["governance.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["governance.api.permissions.HasApiKey"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["governance.api.parsers.BoundedJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "governance.api.negotiation.AlwaysTheFirst",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["governance.api.throttles.RateLimit"],
     "EXCEPTION_HANDLER": "governance.api.problems.exception_handler",

@@ -39,7 +39,8 @@ class InferenceConfig(AppConfig):
         health_checks.register("engine", HealthCheck("engine", probe_engine))
         from billing.operations.resolution import register_evidence, register_job_states
         from inference.api.weights import image_weight
-        from inference.operations.revoking import erase_image, image_bytes, void_release
+        from inference.operations.deleting import erase_image
+        from inference.operations.revoking import image_bytes, void_release
         from inference.queries.generations import states_of
         from moderation.operations.removals import erasers, readers
         from moderation.queries.decisions import jobs_without_release

@@ -1,6 +1,8 @@
 """Celery: doorbells for the supervisor, and the sweeper behind them."""
 
 import logging
+import threading
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -10,7 +12,8 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from inference.operations import sweeping
+from inference.operations import deleting, sweeping
+from inference.operations.idempotency import forget_old_keys
 from inference.operations.revoking import void_stopped
 from inference.supervisor import Supervisor
 
@@ -23,7 +26,14 @@ SCHEDULE = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "expire-images": {
+        "task": "inference.tasks.expire_images",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
+
+BETWEEN_RINGS_S = 0.02
 
 logger = logging.getLogger(__name__)
 supervisors: list[Supervisor] = []
@@ -43,12 +53,51 @@ def sweep() -> None:
     void_stopped(at=now())
 
 
+@shared_task
+def expire_images() -> None:
+    """Images past their organization's retention, and idempotency keys past their day."""
+    deleting.expire_images(at=now())
+    forget_old_keys(at=now())
+
+
+class Doorman:
+    """Rings for committed jobs on a thread of its own: the request does not wait for the broker, and
+    many jobs at once are one ring. What is lost with the process is found by the supervisors' poll.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = threading.Event()
+        self.latest = ""
+        self.thread: threading.Thread | None = None
+        self.starting = threading.Lock()
+
+    def ring(self, generation_id: UUID) -> None:
+        """Ask for a ring; returns at once."""
+        self.latest = str(generation_id)
+        self.wanted.set()
+        if self.thread is None or not self.thread.is_alive():
+            with self.starting:
+                if self.thread is None or not self.thread.is_alive():
+                    self.thread = threading.Thread(target=self.run, name="doorman", daemon=True)
+                    self.thread.start()
+
+    def run(self) -> None:
+        """Until the process ends: one message for everything that was asked since the last."""
+        while self.wanted.wait():
+            self.wanted.clear()
+            try:
+                doorbell.apply_async((self.latest,), retry=False)
+            except (OSError, OperationalError) as error:
+                logger.warning("the doorbell was not sent, the poll will find the job: %s", error)
+            time.sleep(BETWEEN_RINGS_S)
+
+
+doorman = Doorman()
+
+
 def enqueue(generation_id: UUID) -> None:
     """Ring the doorbell for a committed job; a broker that is down costs a second, not the job."""
-    try:
-        doorbell.apply_async((str(generation_id),), retry=False)
-    except (OSError, OperationalError) as error:
-        logger.warning("doorbell for %s not sent, the poll will find it: %s", generation_id, error)
+    doorman.ring(generation_id)
 
 
 @worker_ready.connect

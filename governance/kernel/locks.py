@@ -16,6 +16,8 @@ class Lockable(IntEnum):
     # billing's SQL function licet_api_key_lock uses the same number.
     API_KEY = 4711
     RELEASE = 4712
+    # Equal requests of one API key, while one of them writes the job.
+    REQUEST = 4713
 
 
 def lock_for_use(what: Lockable, subject: object) -> None:
@@ -26,6 +28,11 @@ def lock_for_use(what: Lockable, subject: object) -> None:
 def lock_for_revocation(what: Lockable, subject: object) -> None:
     """Take the lock alone: waits for every user that came before, admits none after."""
     _lock("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", what, subject)
+
+
+def lock_alone(what: Lockable, subject: object) -> None:
+    """Take the lock where there are no sharers: one after the other. Needs a transaction."""
+    lock_for_revocation(what, subject)
 
 
 def _lock(statement: str, what: Lockable, subject: object) -> None:

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of
 from governance.queries.releases import default_release_slug
-from inference.api.generations import caller_of
+from inference.api.admission import caller_of
 from inference.models import Adapter
 from inference.operations.adapters import delete_adapter, upload_adapter
 from inference.queries.adapters import adapter_of, visible_adapters

@@ -3,33 +3,63 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.http import HttpRequest, JsonResponse
 from django.utils.timezone import now
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of
+from governance.api.permissions import ScopeByMethod
 from governance.kernel.errors import InvalidRequest
-from governance.operations.api_keys import Caller
-from inference.api.images import generation_request, submitter_of
-from inference.api.serializers import ImagesRequest
+from inference.api.admission import (
+    Pending,
+    admit,
+    caller_of,
+    pending_response,
+    preferred_wait,
+    submitter_of,
+)
+from inference.api.dry_run import dry_run_body
+from inference.api.serializers import ImagesRequest, generation_request
+from inference.models import OPEN_STATES, Generation, State
 from inference.operations.addresses import image_address
 from inference.operations.finishing import cancel_generation
-from inference.operations.planning import GenerationRequest, plan_generation
-from inference.operations.submission import submit_generation
-from inference.queries.generations import (
-    GenerationSummary,
-    backlog_seconds,
-    generation_of,
-    generations_of,
+from inference.queries.backlog import (
+    estimated_wait,
+    queue_lately,
     queue_position,
 )
-from inference.tasks import enqueue
+from inference.queries.generations import (
+    GenerationDetail,
+    GenerationSummary,
+    generation_of,
+    generations_of,
+    summary_of_new,
+)
 
 PAGE = 20
 LARGEST_PAGE = 100
+PREFER = OpenApiParameter(
+    "Prefer", str, OpenApiParameter.HEADER, description="`wait=N`: up to N seconds, at most 300."
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="For 24 hours the same key and request give the same generation.",
+)
+WEBHOOK_URL = OpenApiParameter(
+    "X-Webhook-URL",
+    str,
+    OpenApiParameter.HEADER,
+    description="Where this generation's end is told.",
+)
+AFTER = OpenApiParameter("after", str, description="`next_cursor` of the page before.")
+LIMIT = OpenApiParameter("limit", int, description="1 to 100, by default 20.")
+STATUS = OpenApiParameter("status", str, enum=State.values)
 
 
 class GenerationRequestBody(ImagesRequest):
@@ -74,7 +104,7 @@ class GenerationList(serializers.Serializer[Any]):
     next_cursor = serializers.CharField(allow_null=True)
 
 
-def generation_body(summary: GenerationSummary) -> dict[str, Any]:
+def generation_body(summary: GenerationSummary, organization_id: UUID) -> dict[str, Any]:
     """The reply's JSON for one generation."""
     return {
         "id": str(summary.id),
@@ -95,7 +125,7 @@ def generation_body(summary: GenerationSummary) -> dict[str, Any]:
         "images": [
             {
                 "index": image.index,
-                "url": image_address(image.id),
+                "url": image_address(image.id, organization_id),
                 "sha256": image.sha256,
                 "size_bytes": image.size_bytes,
                 "media_type": image.media_type,
@@ -112,67 +142,91 @@ def generation_body(summary: GenerationSummary) -> dict[str, Any]:
     }
 
 
-def caller_of(request: Request) -> Caller:
-    """The authenticated key."""
-    caller: Caller = request.user  # type: ignore[assignment]
-    return caller
-
-
-class Generations(APIView):
+class Generations(ScopeByMethod, APIView):
     """The collection."""
 
-    scope: ClassVar[str] = "images:write"
+    read_scope: ClassVar[str] = "images:read"
+    write_scope: ClassVar[str] = "images:write"
 
     @extend_schema(
         operation_id="create_generation",
         request=GenerationRequestBody,
-        responses={202: GenerationBody},
+        parameters=[PREFER, IDEMPOTENCY_KEY, WEBHOOK_URL],
+        responses={200: GenerationBody, 202: GenerationBody},
         summary="Queue a generation",
     )
     def post(self, request: Request) -> Response:
-        """202 with Location; ``dry_run`` answers 200 with the price and writes nothing."""
+        """202 with Location, or with ``Prefer: wait=N`` 200 once it has ended within N seconds.
+
+        ``dry_run`` answers 200 with the price, the balance after it and the filter's verdict on the
+        prompt; it writes nothing and no GPU is asked.
+        """
         form = GenerationRequestBody(data=request.data)
         form.is_valid(raise_exception=True)
         asked = generation_request({**form.validated_data}, dialect="native")
-        caller = caller_of(request)
         if form.validated_data["dry_run"]:
-            return Response(dry_run_body(asked, caller.organization_id))
-        submission = submit_generation(
-            request=asked,
-            submitter=submitter_of(request),
-            idempotency_key=request.headers.get("Idempotency-Key"),
-            is_marked_retry=request.headers.get("x-stainless-retry-count", "0") not in {"", "0"},
-            at=now(),
-            enqueue=enqueue,
-        )
-        summary = generation_of(caller.organization_id, submission.generation_id).summary
-        return Response(
-            {**generation_body(summary), **waiting_facts(summary)},
-            status=202,
-            headers={"Location": f"/v1/generations/{summary.id}"},
+            return Response(dry_run_body(asked, submitter_of(request)))
+        submission = admit(request, asked)
+        wait = preferred_wait(request)
+        if submission.generation is not None and not wait:
+            return accepted(submission.generation, submission.model)
+        applied = {"Preference-Applied": f"wait={wait:.0f}"} if wait else {}
+        return pending_response(
+            Pending(
+                organization_id=caller_of(request).organization_id,
+                generation_id=submission.generation_id,
+                reply=reply,
+                wait_s=wait,
+                headers=applied,
+            )
         )
 
     @extend_schema(
         operation_id="list_generations",
+        parameters=[AFTER, LIMIT, STATUS],
         responses={200: GenerationList},
         summary="List generations, newest first",
     )
     def get(self, request: Request) -> Response:
         """A page; ``after`` continues it, ``limit`` up to 100, ``status`` filters."""
+        caller = caller_of(request)
         page = generations_of(
-            caller_of(request).organization_id,
+            caller.organization_id,
             cursor=request.query_params.get("after"),
             limit=page_size(request.query_params.get("limit")),
-            state=request.query_params.get("status"),
+            state=known_state(request.query_params.get("status")),
         )
         return Response(
             {
                 "object": "list",
-                "data": [generation_body(row) for row in page.rows],
+                "data": [generation_body(row, caller.organization_id) for row in page.rows],
                 "has_more": page.next_cursor is not None,
                 "next_cursor": page.next_cursor,
             }
         )
+
+
+def accepted(generation: Generation, model: str) -> Response:
+    """202 for a job that was queued a moment ago, at the queue's end."""
+    summary = summary_of_new(generation, model=model)
+    queue = queue_lately(at=generation.created_at)
+    body = {
+        **generation_body(summary, generation.organization_id),
+        "queue_position": max(queue.jobs - 1, 0),
+        "estimated_wait_s": queue.wait_s(generation.work_gflop),
+    }
+    return Response(body, status=202, headers={"Location": f"/v1/generations/{summary.id}"})
+
+
+def reply(_request: HttpRequest, detail: GenerationDetail) -> JsonResponse:
+    """The generation as it is: 200 when it has ended, else 202."""
+    summary = detail.summary
+    ended = summary.state not in OPEN_STATES
+    return JsonResponse(
+        {**generation_body(summary, detail.organization_id), **waiting_facts(summary)},
+        status=200 if ended else 202,
+        headers={"Location": f"/v1/generations/{summary.id}"},
+    )
 
 
 class GenerationDetailView(APIView):
@@ -187,8 +241,9 @@ class GenerationDetailView(APIView):
     )
     def get(self, request: Request, generation_id: UUID) -> Response:
         """The generation; while it is open also its queue position and estimated wait."""
-        summary = generation_of(caller_of(request).organization_id, generation_id).summary
-        return Response({**generation_body(summary), **waiting_facts(summary)})
+        organization_id = caller_of(request).organization_id
+        summary = generation_of(organization_id, generation_id).summary
+        return Response({**generation_body(summary, organization_id), **waiting_facts(summary)})
 
 
 class GenerationCancel(APIView):
@@ -213,29 +268,16 @@ class GenerationCancel(APIView):
             at=now(),
         )
         summary = generation_of(caller.organization_id, generation_id).summary
-        return Response(generation_body(summary))
-
-
-def dry_run_body(asked: GenerationRequest, organization_id: UUID) -> dict[str, Any]:
-    """What the request would cost and need."""
-    plan = plan_generation(request=asked, organization_id=organization_id, at=now())
-    return {
-        "object": "generation.dry_run",
-        "model": plan.authorization.release_slug,
-        "size": f"{plan.size.width}x{plan.size.height}",
-        "steps": plan.steps,
-        "quote": plan.quote.as_json(),
-        "quoted_microusd": plan.quote.amount,
-    }
+        return Response(generation_body(summary, caller.organization_id))
 
 
 def waiting_facts(summary: GenerationSummary) -> dict[str, Any]:
-    """Queue position and estimated wait of an open generation."""
+    """Queue position and estimated wait of a queued generation."""
     if summary.state != "queued":
         return {}
     return {
         "queue_position": queue_position(summary.id),
-        "estimated_wait_s": backlog_seconds(at=now()),
+        "estimated_wait_s": estimated_wait(summary.id, at=now()),
     }
 
 
@@ -243,6 +285,13 @@ def page_size(text: str | None) -> int:
     """The page's size as asked for. Raises InvalidRequest."""
     if text is None:
         return PAGE
-    if not text.isdigit() or not 1 <= int(text) <= LARGEST_PAGE:
+    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_PAGE:
         raise InvalidRequest(f"limit must be from 1 to {LARGEST_PAGE}.", param="limit")
     return int(text)
+
+
+def known_state(text: str | None) -> str | None:
+    """The state to filter by. Raises InvalidRequest."""
+    if text and text not in State.values:
+        raise InvalidRequest(f"status must be one of {', '.join(State.values)}.", param="status")
+    return text

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from governance.kernel.errors import DomainError
+from inference.operations.planning import PromptTooLong
 from inference.queries.generations import GenerationDetail
 
 
@@ -24,6 +25,13 @@ class GenerationBlocked(DomainError):
     openai_type: ClassVar[str] = "image_generation_user_error"
 
 
+class GenerationHeld(GenerationBlocked):
+    """The gate holds it for a person to look at; nothing was charged."""
+
+    code = "moderation_review"
+    title = "The request is held for review"
+
+
 class GenerationCancelled(DomainError):
     """Somebody cancelled it; nothing was charged."""
 
@@ -41,34 +49,35 @@ class GenerationFailed(DomainError):
     retryable = True
 
 
-class PromptRejected(DomainError):
-    """The model cannot read the prompt as it is."""
-
-    code = "prompt_too_long"
-    title = "The prompt is too long for the model"
-    status = 400
-
-
 def raise_if_not_delivered(detail: GenerationDetail) -> None:
     """Return when images were delivered, else raise what the client is told."""
     summary = detail.summary
     facts: dict[str, Any] = {
-        **detail.error_facts,
+        **{name: fact for name, fact in detail.error_facts.items() if name != "error_extra"},
         "generation_id": str(summary.id),
         "charged_microusd": summary.charged_microusd,
     }
     if summary.state == "succeeded":
         return
     if summary.state == "blocked":
-        raise GenerationBlocked(summary.error_detail, **facts)
+        held = summary.error_code == GenerationHeld.code
+        raise (GenerationHeld if held else GenerationBlocked)(
+            summary.error_detail, **facts, error_extra={"moderation": moderation_facts(facts)}
+        )
     if summary.state == "cancelled":
         raise GenerationCancelled(summary.error_detail, **facts)
     if summary.state == "failed":
-        if summary.error_code == PromptRejected.code:
-            raise PromptRejected(summary.error_detail, **facts)
+        if summary.error_code == PromptTooLong.code:
+            raise PromptTooLong(summary.error_detail, **facts)
         raise GenerationFailed(summary.error_detail, reason=summary.error_code, **facts)
     raise StillRunning(
         "The generation takes longer than this request may wait. Fetch it at the address in "
         "Location; it is charged once, when it is delivered.",
         generation_id=str(summary.id),
     )
+
+
+def moderation_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """What OpenAI's clients find in ``error.moderation``."""
+    names = ("stage", "aup_items", "decision_id", "appeal_url", "charged_microusd")
+    return {name: facts[name] for name in names if name in facts}

@@ -5,9 +5,26 @@ from typing import Any
 
 from rest_framework import serializers
 
-from inference.operations.planning import MAX_IMAGES, MAX_STEPS, OUTPUT_FORMATS
+from inference.operations.adapters import AdapterChoice
+from inference.operations.planning import (
+    BEST_COMPRESSION,
+    MAX_IMAGES,
+    MAX_PARTIAL_IMAGES,
+    MAX_STEPS,
+    OUTPUT_FORMATS,
+    GenerationRequest,
+)
 
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
+# OpenAI's fields that Krea 2 has no use for; kept with the job, so that nobody wonders later.
+WITHOUT_EFFECT = (
+    "quality",
+    "style",
+    "background",
+    "moderation",
+    "guidance_scale",
+    "negative_prompt",
+)
 
 
 class AdapterChoiceBody(serializers.Serializer[Any]):
@@ -55,7 +72,38 @@ class ImagesRequest(serializers.Serializer[Any]):
         max_value=86400,
         help_text="Seconds after which the job is not worth making; it then ends free of charge.",
     )
+    output_compression = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=BEST_COMPRESSION,
+        help_text="Quality of webp and jpeg, 0 to 100; png is lossless.",
+    )
+    stream = serializers.BooleanField(
+        required=False, allow_null=True, help_text="Server-sent events instead of one reply."
+    )
+    partial_images = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MAX_PARTIAL_IMAGES,
+        help_text="Previews in the stream; each passes the content filter or is withheld.",
+    )
     user = serializers.CharField(required=False, allow_null=True, max_length=200)
+    quality = serializers.CharField(required=False, allow_null=True, max_length=32)
+    # Field has an attribute of this name; a serializer's fields are no attributes of it.
+    style = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_null=True, max_length=32
+    )
+    background = serializers.CharField(required=False, allow_null=True, max_length=32)
+    moderation = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=32,
+        help_text="Recorded and without effect: the filter cannot be turned down.",
+    )
+    guidance_scale = serializers.FloatField(required=False, allow_null=True)
+    negative_prompt = serializers.CharField(required=False, allow_null=True, max_length=8000)
 
     def validate_size(self, value: str | None) -> tuple[int, int] | None:
         """(width, height) in px, or None for the release's default."""
@@ -67,6 +115,31 @@ class ImagesRequest(serializers.Serializer[Any]):
                 'Write the size as "WIDTHxHEIGHT" in pixels, for example "1024x1024", or "auto".'
             )
         return int(matched[1]), int(matched[2])
+
+
+def generation_request(body: dict[str, Any], *, dialect: str = "openai") -> GenerationRequest:
+    """OpenAI's fields in our words."""
+    width, height = body.get("size") or (None, None)
+    streamed = bool(body.get("stream"))
+    return GenerationRequest(
+        prompt=body["prompt"],
+        model=body.get("model"),
+        width=width,
+        height=height,
+        steps=body.get("steps") or body.get("num_inference_steps"),
+        seed=body.get("seed"),
+        images=body.get("n") or 1,
+        output_format=body.get("output_format") or "png",
+        output_compression=body.get("output_compression"),
+        partial_images=(body.get("partial_images") or 0) if streamed else 0,
+        dialect=dialect,
+        client_user=body.get("user") or "",
+        adapters=tuple(AdapterChoice(**each) for each in body.get("adapters") or ()),
+        deadline_s=body.get("deadline_s"),
+        ignored={
+            name: body[name] for name in WITHOUT_EFFECT if body.get(name) not in (None, "", "auto")
+        },
+    )
 
 
 class ImageData(serializers.Serializer[Any]):

@@ -1,16 +1,25 @@
-"""Addresses of the image API."""
+"""Addresses of the image API, by dialect."""
 
 from django.urls import path
 
-from inference.api.account import BalanceView, Models
+from inference.api.account import BalanceView, Models, ModelView
 from inference.api.adapters import AdapterDetail, Adapters
+from inference.api.content import ImageDeletion, image_content
 from inference.api.generations import GenerationCancel, GenerationDetailView, Generations
-from inference.api.images import ImagesGenerations, image_content, waiting
+from inference.api.held import waiting
+from inference.api.huggingface import DefaultTextToImage, TextToImage
+from inference.api.images import ImagesGenerations
+from inference.api.krea import KreaGenerate, KreaJobs
+from inference.api.replicate import ModelPredictions, Prediction, PredictionCancel, Predictions
+from inference.api.retention import ImageRetentionView
 
-urlpatterns = [
+openai = [
     path("v1/images/generations", waiting(ImagesGenerations), name="images-generations"),
-    path("v1/images/content/<str:token>", image_content, name="image-content"),
-    path("v1/generations", Generations.as_view(), name="generations"),
+    path("v1/models", Models.as_view(), name="models"),
+    path("v1/models/<str:model>", ModelView.as_view(), name="model"),
+]
+native = [
+    path("v1/generations", waiting(Generations), name="generations"),
     path("v1/generations/<uuid:generation_id>", GenerationDetailView.as_view(), name="generation"),
     path(
         "v1/generations/<uuid:generation_id>/cancel",
@@ -19,6 +28,37 @@ urlpatterns = [
     ),
     path("v1/adapters", Adapters.as_view(), name="adapters"),
     path("v1/adapters/<uuid:adapter_id>", AdapterDetail.as_view(), name="adapter"),
-    path("v1/models", Models.as_view(), name="models"),
+    path(
+        "v1/generations/<uuid:generation_id>/images/<int:index>",
+        ImageDeletion.as_view(),
+        name="image-deletion",
+    ),
+    path("v1/images/content/<str:token>", image_content, name="image-content"),
     path("v1/balance", BalanceView.as_view(), name="balance"),
+    path("v1/organization/image_retention", ImageRetentionView.as_view(), name="image-retention"),
 ]
+# InferenceClient(base_url="…/v1") posts to that very address, so it is the default model's.
+huggingface = [
+    path("hf/models/<path:model>", waiting(TextToImage), name="hf-text-to-image"),
+    path("v1", waiting(DefaultTextToImage), name="hf-default-model"),
+    path("v1/", waiting(DefaultTextToImage), name="hf-default-model-slash"),
+]
+replicate = [
+    path(
+        "v1/models/<str:owner>/<str:name>/predictions",
+        waiting(ModelPredictions),
+        name="model-predictions",
+    ),
+    path("v1/predictions", Predictions.as_view(), name="predictions"),
+    path("v1/predictions/<uuid:generation_id>", Prediction.as_view(), name="prediction"),
+    path(
+        "v1/predictions/<uuid:generation_id>/cancel",
+        PredictionCancel.as_view(),
+        name="prediction-cancel",
+    ),
+]
+krea = [
+    path("generate/image/krea/krea-2/<str:variant>", waiting(KreaGenerate), name="krea-generate"),
+    path("jobs/<uuid:generation_id>", KreaJobs.as_view(), name="krea-job"),
+]
+urlpatterns = [*openai, *native, *huggingface, *replicate, *krea]

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 RECONNECT_AFTER_S = 1.0
 Event = dict[str, Any]
+FINAL: Event = {"event": "final"}
+SILENCE: Event = {"event": "silence"}
 
 
 class Hub:
@@ -81,7 +83,7 @@ class Hub:
                 continue
             try:
                 for generation_id in await in_thread(list(self.waiters)):
-                    self.tell(generation_id, {"event": "final"})
+                    self.tell(generation_id, FINAL)
             except Exception:
                 # Whatever happens to one look, the waiters need the next one.
                 logger.exception("the look at the waiting generations failed")
@@ -111,13 +113,32 @@ def hub() -> Hub:
 
 async def wait_until_final(generation_id: UUID, *, timeout_s: float) -> bool:
     """Wait until nothing more will happen to it; False when ``timeout_s`` passed first."""
+    async for event in events_until_final(generation_id, timeout_s=timeout_s):
+        if event["event"] == "final":
+            return True
+    return False
+
+
+async def events_until_final(
+    generation_id: UUID, *, timeout_s: float, silence_s: float | None = None
+) -> AsyncIterator[Event]:
+    """What happens to a generation, ending with ``final``, or without it after ``timeout_s``.
+
+    After ``silence_s`` without an event comes a ``silence``, for connections that must be kept alive.
+    """
     async with hub().waiter(generation_id) as mailbox:
         if generation_id in await in_thread([generation_id]):
-            return True
-        try:
-            async with asyncio.timeout(timeout_s):
-                while (await mailbox.get())["event"] != "final":
-                    pass
-        except TimeoutError:
-            return False
-        return True
+            yield FINAL
+            return
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            try:
+                async with asyncio.timeout(min(left, silence_s or left)):
+                    event = await mailbox.get()
+            except TimeoutError:
+                if silence_s is not None:
+                    yield SILENCE
+                continue
+            yield event
+            if event["event"] == "final":
+                return

@@ -7,7 +7,7 @@ from typing import Any
 PER_MEGAPIXEL = 10
 MEGAPIXEL = 1024 * 1024
 # Where a dialect says how many images, and where it keeps its parameters.
-COUNTS = ("n", "num_images", "num_outputs")
+COUNTS = ("n", "num_images", "num_outputs", "batchSize")
 NESTED = ("input", "parameters")
 SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 MOST_IMAGES = 10

@@ -62,6 +62,8 @@ class GenerateCommand:
     adapters: tuple[AdapterUse, ...] = ()
     alone: bool = False
     weights: Sequence[dict[str, str]] = ()
+    # A test key's job: a labelled picture instead of the model's, through the same gate.
+    test_mode: bool = False
 
     @classmethod
     def from_frame(cls, header: dict[str, Any]) -> "GenerateCommand":

@@ -3,6 +3,8 @@
 from inference.models.adapters import Adapter
 from inference.models.engines import EngineStatus, TenantShare
 from inference.models.generations import FINAL_STATES, OPEN_STATES, Artifact, Generation, State
+from inference.models.idempotency import IdempotencyKey
+from inference.models.retention import ImageRetention
 
 __all__ = [
     "FINAL_STATES",
@@ -11,6 +13,8 @@ __all__ = [
     "Artifact",
     "EngineStatus",
     "Generation",
+    "IdempotencyKey",
+    "ImageRetention",
     "State",
     "TenantShare",
 ]

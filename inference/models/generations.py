@@ -64,6 +64,15 @@ class Generation(models.Model):
     adapters = models.JSONField(default=list)
     # After this the job is not worth making any more; it ends within a step and costs nothing.
     deadline_at = models.DateTimeField(null=True)
+    # 0 to 100; None: the encoder's own. PNG is lossless and takes none.
+    output_compression = models.PositiveSmallIntegerField(null=True)
+    partial_images = models.PositiveSmallIntegerField(default=0)
+    # What the client asked for and did not get, such as moderation "low": on record, without effect.
+    ignored = models.JSONField(default=dict)
+    # Where this one job's end is told, besides the organization's own webhooks.
+    webhook_url = models.CharField(max_length=500, blank=True)
+    # The caller's attempt as its SDK counts them; 0 for a first attempt and for clients that do not count.
+    retry_count = models.PositiveSmallIntegerField(default=0)
 
     authorization = models.JSONField(default=dict)
     quote = models.JSONField(default=dict)

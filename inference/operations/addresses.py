@@ -10,6 +10,7 @@ from governance.kernel.errors import DomainError
 
 LIFETIME = timedelta(hours=1)
 SALT = "licet.image-address"
+HEX = 32
 
 
 class AddressInvalid(DomainError):
@@ -20,16 +21,17 @@ class AddressInvalid(DomainError):
     status = 403
 
 
-def image_address(artifact_id: UUID) -> str:
-    """An address that shows this image to whoever holds it, for one hour."""
-    token = TimestampSigner(salt=SALT).sign(artifact_id.hex)
+def image_address(artifact_id: UUID, organization_id: UUID) -> str:
+    """An address that shows this image to whoever holds it, for one hour, while its tenant has it."""
+    token = TimestampSigner(salt=SALT).sign(artifact_id.hex + organization_id.hex)
     return f"{settings.PUBLIC_URL}/v1/images/content/{token}"
 
 
-def artifact_behind(token: str) -> UUID:
-    """The image that ``token`` opens. Raises AddressInvalid."""
+def artifact_behind(token: str) -> tuple[UUID, UUID]:
+    """The image that ``token`` opens and the organization it was given to. Raises AddressInvalid."""
     try:
-        return UUID(TimestampSigner(salt=SALT).unsign(token, max_age=LIFETIME))
+        value = TimestampSigner(salt=SALT).unsign(token, max_age=LIFETIME)
+        return UUID(value[:HEX]), UUID(value[HEX:])
     except SignatureExpired as error:
         raise AddressInvalid(
             "This image address has expired. Fetch the generation again for a new one."

@@ -27,5 +27,5 @@ def announce_ended(generation: Generation, at: datetime) -> None:
             "url": f"{settings.PUBLIC_URL}/v1/generations/{generation.id}",
         },
         at=at,
-        call_url=getattr(generation, "webhook_url", ""),
+        call_url=generation.webhook_url,
     )

@@ -18,7 +18,7 @@ CHANNEL_PREFIX = "licet:generation:"
 
 
 @cache
-def connection() -> "redis.Redis[bytes]":
+def connection() -> redis.Redis:
     """One connection pool per process."""
     return redis.Redis.from_url(settings.REDIS_URL or "redis://127.0.0.1:6379/0")
 

@@ -13,11 +13,14 @@ from governance.operations.authorization import Authorization, authorize_generat
 from governance.queries.releases import default_release_slug
 from inference.operations.adapters import AdapterChoice, chosen_adapters
 from inference.queries.engines import is_served
+from inference.queries.prompt_tokens import MAX_PROMPT_TOKENS, prompt_tokens
 from inference.queries.work import Size, rounded_up, work_gflop
 
 MAX_PROMPT_CHARACTERS = 8_000
 MAX_STEPS = 100
 MAX_IMAGES = 10
+MAX_PARTIAL_IMAGES = 3
+BEST_COMPRESSION = 100
 LARGEST_SEED = 2**53 - 1
 SEED_BITS = 32
 OUTPUT_FORMATS = ("png", "webp", "jpeg")
@@ -32,9 +35,20 @@ class ModelNotServed(DomainError):
     retryable = True
 
 
+class PromptTooLong(DomainError):
+    """The prompt has more tokens than the model reads; it would be cut silently."""
+
+    code = "prompt_too_long"
+    title = "The prompt is too long for the model"
+    status = 400
+
+
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What a client asked for, in any dialect. None means "the release's default"; sizes in px."""
+    """What a client asked for, in any dialect. None means "the release's default"; sizes in px.
+
+    ``ignored`` is what it asked for and will not get; it is kept on the job's row.
+    """
 
     prompt: str
     model: str | None = None
@@ -48,6 +62,10 @@ class GenerationRequest:
     client_user: str = ""
     adapters: tuple[AdapterChoice, ...] = ()
     deadline_s: int | None = None
+    output_compression: int | None = None
+    partial_images: int = 0
+    webhook_url: str = ""
+    ignored: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -133,6 +151,33 @@ def check_shape(request: GenerationRequest) -> None:
     if request.output_format not in OUTPUT_FORMATS:
         raise InvalidRequest(
             f"output_format must be one of {', '.join(OUTPUT_FORMATS)}.", param="output_format"
+        )
+    check_delivery(request)
+    check_tokens(request.prompt)
+
+
+def check_delivery(request: GenerationRequest) -> None:
+    """How the images shall come. Raises InvalidRequest naming the parameter."""
+    quality = request.output_compression
+    if quality is not None and not 0 <= quality <= BEST_COMPRESSION:
+        raise InvalidRequest(
+            "output_compression must be from 0 to 100.", param="output_compression"
+        )
+    if not 0 <= request.partial_images <= MAX_PARTIAL_IMAGES:
+        raise InvalidRequest(
+            f"partial_images must be from 0 to {MAX_PARTIAL_IMAGES}.", param="partial_images"
+        )
+
+
+def check_tokens(prompt: str) -> None:
+    """Raises PromptTooLong. Where no tokenizer is at hand the engine refuses the same prompt later."""
+    tokens = prompt_tokens(prompt)
+    if tokens is not None and tokens > MAX_PROMPT_TOKENS:
+        raise PromptTooLong(
+            f"The prompt has {tokens} tokens and the model reads {MAX_PROMPT_TOKENS}. Shorten it.",
+            tokens=tokens,
+            limit=MAX_PROMPT_TOKENS,
+            param="prompt",
         )
 
 

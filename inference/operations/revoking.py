@@ -1,17 +1,15 @@
-"""What is taken back: queued work on releases that may not start, and delivered images."""
+"""What is taken back: queued work on releases that may not start."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from governance.kernel.actors import SYSTEM
 from governance.kernel.errors import DomainError
 from governance.models import ReleaseStatus
-from governance.operations import audit
 from governance.operations.authorization import stopping_reason
 from inference.models import Artifact, Generation, State
 from inference.operations.finishing import close_unpaid
@@ -127,30 +125,3 @@ def image_bytes(job_id: UUID, index: int) -> bytes | None:
         return None if image is None else read_image(image)
     except DomainError:
         return None
-
-
-@transaction.atomic
-def erase_image(job_id: UUID, index: int, reason: str, at: datetime) -> None:
-    """Take a delivered image away for good; the file goes once this commits. Idempotent.
-
-    The row, its hash and its receipt stay: they are the evidence of what was removed.
-    """
-    image = (
-        Artifact.objects.select_for_update()
-        .filter(generation_id=job_id, index=index, deleted_at__isnull=True)
-        .first()
-    )
-    if image is None:
-        return
-    image.deleted_at = at
-    image.save(update_fields=["deleted_at"])
-    audit.record(
-        act="image.erased",
-        actor=SYSTEM,
-        organization_id=image.organization_id,
-        subject_kind="generation",
-        subject_id=job_id,
-        facts={"index": index, "sha256": image.sha256, "reason": reason},
-    )
-    blob = image.blob
-    transaction.on_commit(lambda: default_storage.delete(blob))

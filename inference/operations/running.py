@@ -13,7 +13,7 @@ from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.queries.lineage import ancestors
 from inference.engine.client import Engine, EngineLost, Outcome
-from inference.engine.protocol import AdapterUse, GenerateCommand, Refused, Released
+from inference.engine.protocol import AdapterUse, GenerateCommand, Preview, Refused, Released
 from inference.models import Generation
 from inference.operations.bell import ring
 from inference.operations.finishing import (
@@ -24,9 +24,11 @@ from inference.operations.finishing import (
     stop_cancelled,
 )
 from inference.operations.leases import Lease, LeaseLost, extend
+from inference.operations.previews import announce_preview
 from inference.operations.storage import StoredImage, store_image
 from inference.queries.adapters import revoked_among
 from moderation.operations.known_pictures import KnownPicture, screen_known
+from moderation.operations.release import record_image_decisions
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,17 @@ class Progress:
         self.step = step
         ring(self.lease.generation_id, "step", step=step, steps=steps)
         self.keep_lease()
+
+    def on_preview(self, preview: Preview) -> None:
+        """Called with each preview that the engine's gate released."""
+        announce_preview(
+            generation_id=self.lease.generation_id,
+            attempt=self.lease.attempt,
+            index=preview.index,
+            partial=preview.partial,
+            data=preview.data,
+            receipt=preview.receipt,
+        )
 
     def keep_lease(self) -> None:
         """Extend the lease when it is time to."""
@@ -107,6 +120,7 @@ def run_attempt(
             on_step=progress.on_step,
             should_cancel=progress.should_cancel,
             stuck_after_s=STUCK_AFTER_S,
+            on_preview=progress.on_preview,
         )
     except EngineLost as error:
         logger.warning("generation %s: %s", lease.generation_id, error)
@@ -122,6 +136,7 @@ def run_attempt(
 
 def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
     """Write how the attempt ended. Raises LeaseLost."""
+    keep_preview_verdicts(lease, outcome, actor, at)
     if outcome.cancelled:
         stop_cancelled(lease=lease, actor=actor, at=at)
         return "cancelled"
@@ -152,6 +167,18 @@ def keep(lease: Lease, released: Released) -> StoredImage:
         attempt=lease.attempt,
         image=replace(released, verdicts=judged),
     )
+
+
+def keep_preview_verdicts(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> None:
+    """What was shown on the way is in the decisions log, however the job ends."""
+    if outcome.preview_verdicts:
+        record_image_decisions(
+            verdicts=outcome.preview_verdicts,
+            job_id=lease.generation_id,
+            organization_id=lease.organization_id,
+            actor=actor,
+            at=at,
+        )
 
 
 NOTHING_MADE = Refusal(None, "engine_error", "The engine made no image.", {}, ())
@@ -209,6 +236,9 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
         images=generation.images,
         output_format=generation.output_format,
         adapters=tuple(AdapterUse(**each) for each in generation.adapters),
+        output_compression=generation.output_compression,
+        partial_images=generation.partial_images,
+        test_mode=generation.test_mode,
         alone=lease.is_retry,
         weights=[
             {"name": part.slug, "kind": part.kind, "sha256": part.weights_sha256}

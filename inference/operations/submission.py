@@ -17,6 +17,9 @@ from governance.operations import audit
 from governance.operations.authorization import Authorization, require_startable
 from governance.operations.end_users import claim_end_user_seat
 from inference.models import Generation, State
+from inference.operations.announcing import announce_ended
+from inference.operations.forced import ForcedBlock, rehearse_refusal
+from inference.operations.idempotency import Repetition, claim_request, job_to_join
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
 from moderation.operations.screening import (
     PromptBlocked,
@@ -26,8 +29,7 @@ from moderation.operations.screening import (
     screen_prompt,
 )
 from moderation.operations.standing import require_good_standing
-
-RETRY_WINDOW = timedelta(minutes=15)
+from moderation.queries.standing import PAUSED_BY_POINTS
 
 
 @dataclass(frozen=True)
@@ -44,50 +46,62 @@ class Submitter:
 
 @dataclass(frozen=True)
 class Submission:
-    """The job that answers the request; ``joined`` when an earlier equal request already made it."""
+    """The job that answers the request; ``joined`` when an earlier equal request already made it.
+
+    ``generation`` is the row as this call wrote it, None for a joined one; ``model`` its release.
+    """
 
     generation_id: UUID
     joined: bool
+    generation: Generation | None = None
+    model: str = ""
 
 
 def submit_generation(
     *,
     request: GenerationRequest,
     submitter: Submitter,
-    idempotency_key: str | None,
-    is_marked_retry: bool,
     at: datetime,
     enqueue: Callable[[UUID], None],
+    repetition: Repetition | None = None,
 ) -> Submission:
     """Authorize, screen, price and hold; then queue the job in the same transaction.
 
-    ``enqueue`` is called after the commit. A repeated ``idempotency_key`` with an equal request, and
-    a retry that an SDK marked as such, join the first job and never pay twice.
+    ``enqueue`` is called after the commit. A request that repeats an earlier one (``repetition``)
+    joins its job and never pays twice.
 
-    Raises ActorSuspended, InvalidRequest, LicenceRefused, ReleaseNotFound, PromptBlocked,
-    PromptHeld, GateUnavailable, EndUserHasNoSeat, InsufficientBalance, BudgetReached,
-    IdempotencyKeyReused. A blocked prompt is kept as a generation with state blocked and charge 0;
-    the other refusals write nothing.
+    Raises ActorSuspended, InvalidRequest, PromptTooLong, LicenceRefused, ReleaseNotFound,
+    PromptBlocked, PromptHeld, GateUnavailable, EndUserHasNoSeat, InsufficientBalance, BudgetReached,
+    IdempotencyKeyReused. A blocked prompt is kept as a generation with state blocked and charge 0; the
+    other refusals write nothing.
     """
-    if is_marked_retry and idempotency_key is None:
-        earlier = job_to_join(submitter=submitter, request=request, at=at)
-        if earlier is not None:
-            return Submission(earlier, joined=True)
-    require_good_standing(actor=submitter.actor, at=at)
+    repetition = repetition or Repetition()
+    earlier = job_to_join(
+        repetition=repetition,
+        organization_id=submitter.organization_id,
+        api_key_id=submitter.api_key_id,
+        request_sha256=request.sha256,
+        at=at,
+    )
+    if earlier is not None:
+        return Submission(earlier, joined=True)
+    if submitter.actor.kind in PAUSED_BY_POINTS:
+        require_good_standing(actor=submitter.actor, at=at)
     plan = plan_generation(request=request, organization_id=submitter.organization_id, at=at)
-    generation_id = uuid7()
+    admission = Admission(plan, submitter, uuid7(), repetition, at)
     try:
+        rehearse(admission)
         prompt = screen_prompt(
             text=request.prompt,
-            subject=generation_id,
+            subject=admission.generation_id,
             organization_id=submitter.organization_id,
             at=at,
         )
-    except (PromptBlocked, PromptHeld) as refusal:
-        keep_blocked(plan, submitter, generation_id, refusal, at)
+    except (PromptBlocked, PromptHeld, ForcedBlock) as refusal:
+        keep_blocked(admission, refusal)
         raise
     seat_end_user(plan, submitter, at)
-    return queue(plan, submitter, generation_id, prompt, idempotency_key, at, enqueue)
+    return queue(admission, prompt, enqueue)
 
 
 def seat_end_user(plan: Plan, submitter: Submitter, at: datetime) -> None:
@@ -101,44 +115,64 @@ def seat_end_user(plan: Plan, submitter: Submitter, at: datetime) -> None:
         )
 
 
-def job_to_join(*, submitter: Submitter, request: GenerationRequest, at: datetime) -> UUID | None:
-    """The job of an equal request of this key in the last 15 minutes, if it did not fail."""
-    return (
-        Generation.objects.filter(
-            api_key_id=submitter.api_key_id,
-            request_sha256=request.sha256,
-            created_at__gte=at - RETRY_WINDOW,
-            state__in=(State.QUEUED, State.RUNNING, State.SUCCEEDED),
+class Joined(Exception):
+    """An equal request has written the job meanwhile; this one's transaction is rolled back."""
+
+    def __init__(self, generation_id: UUID) -> None:
+        super().__init__(str(generation_id))
+        self.generation_id = generation_id
+
+
+@dataclass(frozen=True)
+class Admission:
+    """One request on its way to a job: what is planned, for whom, under which id, since when."""
+
+    plan: Plan
+    submitter: Submitter
+    generation_id: UUID
+    repetition: Repetition
+    at: datetime
+
+    def claim(self) -> UUID | None:
+        """The job of an equal request, or None when this one may write its own."""
+        return claim_request(
+            repetition=self.repetition,
+            organization_id=self.submitter.organization_id,
+            api_key_id=self.submitter.api_key_id,
+            request_sha256=self.plan.request.sha256,
+            generation_id=self.generation_id,
+            at=self.at,
         )
-        .order_by("-id")
-        .values_list("id", flat=True)
-        .first()
-    )
+
+
+def rehearse(admission: Admission) -> None:
+    """For a test key: raise the refusal that the prompt's marker asks for, if it comes at the door."""
+    if admission.submitter.test_mode:
+        rehearse_refusal(admission.plan.request.prompt, generation_id=admission.generation_id)
 
 
 def queue(
-    plan: Plan,
-    submitter: Submitter,
-    generation_id: UUID,
-    prompt: ScreenedPrompt,
-    idempotency_key: str | None,
-    at: datetime,
-    enqueue: Callable[[UUID], None],
+    admission: Admission, prompt: ScreenedPrompt, enqueue: Callable[[UUID], None]
 ) -> Submission:
     """Hold, job, decision and audit entry in one transaction; the doorbell after it."""
+    plan, submitter, job_id = admission.plan, admission.submitter, admission.generation_id
+    generation = new_generation(admission)
 
     def write_job(hold_id: UUID) -> None:
-        generation = new_generation(plan, submitter, generation_id, at)
+        earlier = admission.claim()
+        if earlier is not None:
+            raise Joined(earlier)
         generation.hold_id = hold_id
         generation.prompt_receipt = prompt.receipt
         generation.save(force_insert=True)
         record_prompt_decision(
             prompt,
-            job_id=generation_id,
+            job_id=job_id,
             organization_id=submitter.organization_id,
             actor=submitter.actor,
-            at=at,
+            at=admission.at,
         )
+        ignored = {"ignored": plan.request.ignored} if plan.request.ignored else {}
         record(
             generation,
             submitter.actor,
@@ -148,52 +182,60 @@ def queue(
             policy=prompt.policy.hash,
             release=plan.authorization.release_slug,
             images=generation.images,
+            **ignored,
         )
 
-    result = admit_hold(
-        request=HoldRequest(
-            organization_id=submitter.organization_id,
-            project_id=submitter.project_id,
-            api_key_id=submitter.api_key_id,
-            member_id=submitter.member_id,
-            job_id=generation_id,
-            quote=plan.quote,
-            idempotency_key=idempotency_key or f"job:{generation_id}",
-            request_sha256=plan.request.sha256,
-            at=at,
-            test_mode=submitter.test_mode,
-        ),
-        require=lambda: require_startable(release_id=plan.authorization.release_id, at=at),
-        write_job=write_job,
+    try:
+        admit_hold(
+            request=HoldRequest(
+                organization_id=submitter.organization_id,
+                project_id=submitter.project_id,
+                api_key_id=submitter.api_key_id,
+                member_id=submitter.member_id,
+                job_id=job_id,
+                quote=plan.quote,
+                idempotency_key=f"job:{job_id}",
+                request_sha256=plan.request.sha256,
+                at=admission.at,
+                test_mode=submitter.test_mode,
+            ),
+            require=lambda: require_startable(
+                release_id=plan.authorization.release_id, at=admission.at
+            ),
+            write_job=write_job,
+        )
+    except Joined as joined:
+        return Submission(joined.generation_id, joined=True)
+    transaction.on_commit(lambda: enqueue(job_id))
+    return Submission(
+        job_id, joined=False, generation=generation, model=plan.authorization.release_slug
     )
-    if result.created:
-        transaction.on_commit(lambda: enqueue(generation_id))
-    return Submission(result.job_id, joined=not result.created)
 
 
-def keep_blocked(
-    plan: Plan,
-    submitter: Submitter,
-    generation_id: UUID,
-    refusal: PromptBlocked | PromptHeld,
-    at: datetime,
-) -> None:
-    """Keep a refused request where its sender can find it: state blocked, charge 0."""
+def keep_blocked(admission: Admission, refusal: PromptBlocked | PromptHeld | ForcedBlock) -> None:
+    """Keep a refused request where its sender can find it: state blocked, charge 0.
+
+    An equal request that was refused meanwhile stands for both.
+    """
+    submitter, at = admission.submitter, admission.at
     with transaction.atomic():
-        generation = new_generation(plan, submitter, generation_id, at)
+        if admission.claim() is not None:
+            return
+        generation = new_generation(admission)
         generation.state = State.BLOCKED
         generation.finished_at = at
         generation.error_code = refusal.code
         generation.error_detail = refusal.detail
         generation.error_facts = refusal.facts
         generation.save(force_insert=True)
-        record_prompt_decision(
-            refusal,
-            job_id=generation_id,
-            organization_id=submitter.organization_id,
-            actor=submitter.actor,
-            at=at,
-        )
+        if not isinstance(refusal, ForcedBlock):
+            record_prompt_decision(
+                refusal,
+                job_id=admission.generation_id,
+                organization_id=submitter.organization_id,
+                actor=submitter.actor,
+                at=at,
+            )
         record(
             generation,
             submitter.actor,
@@ -202,15 +244,14 @@ def keep_blocked(
             code=refusal.code,
             decision=str(refusal.facts["decision_id"]),
         )
+        announce_ended(generation, at)
 
 
-def new_generation(
-    plan: Plan, submitter: Submitter, generation_id: UUID, at: datetime
-) -> Generation:
+def new_generation(admission: Admission) -> Generation:
     """An unsaved row with everything frozen that the job depends on."""
-    request = plan.request
+    plan, submitter, request = admission.plan, admission.submitter, admission.plan.request
     return Generation(
-        id=generation_id,
+        id=admission.generation_id,
         organization_id=submitter.organization_id,
         project_id=submitter.project_id,
         api_key_id=submitter.api_key_id,
@@ -230,12 +271,17 @@ def new_generation(
         images=request.images,
         output_format=request.output_format,
         adapters=plan.adapters,
-        deadline_at=at + timedelta(seconds=request.deadline_s or settings.JOB_DEADLINE_S),
+        deadline_at=admission.at + timedelta(seconds=request.deadline_s or settings.JOB_DEADLINE_S),
+        output_compression=request.output_compression,
+        partial_images=request.partial_images,
+        ignored=request.ignored,
+        webhook_url=request.webhook_url,
+        retry_count=admission.repetition.retry_count or 0,
         authorization=frozen_authorization(plan.authorization),
         quote=plan.quote.as_json(),
         quoted_microusd=plan.quote.amount,
         work_gflop=plan.work,
-        created_at=at,
+        created_at=admission.at,
     )
 
 

@@ -17,6 +17,7 @@ from governance.portal.access import actor_of_person, organization_page, permiss
 from governance.queries.organizations import default_project
 from governance.queries.permissions import Permission
 from governance.queries.releases import active_releases, default_release_slug
+from inference.operations.idempotency import Repetition
 from inference.operations.planning import MAX_PROMPT_CHARACTERS, GenerationRequest
 from inference.operations.submission import Submitter, submit_generation
 from inference.portal.code import as_curl, as_python
@@ -151,8 +152,7 @@ def submit(request: HttpRequest, organization: Organization, form: PlaygroundFor
             actor=actor_of_person(request),
             member_id=request.user.pk,
         ),
-        idempotency_key=f"playground:{chosen['token']}",
-        is_marked_retry=False,
+        repetition=Repetition(key=f"playground:{chosen['token']}"),
         at=now(),
         enqueue=enqueue,
     )

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
 from governance.kernel.errors import NotFound
-from inference.models import OPEN_STATES, Artifact, EngineStatus, Generation, State
+from inference.models import OPEN_STATES, Artifact, Generation
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,11 @@ def artifact_of(organization_id: UUID, generation_id: UUID, index: int) -> Artif
     return artifact
 
 
-def artifact_by_id(artifact_id: UUID) -> Artifact:
-    """A stored image by its id, for signed addresses. Raises NotFound."""
-    artifact = Artifact.objects.filter(id=artifact_id, deleted_at__isnull=True).first()
+def artifact_by_id(organization_id: UUID, artifact_id: UUID) -> Artifact:
+    """A stored image of this organization by its id, for signed addresses. Raises NotFound."""
+    artifact = Artifact.objects.filter(
+        id=artifact_id, organization_id=organization_id, deleted_at__isnull=True
+    ).first()
     if artifact is None:
         raise NotFound("There is no such image, or it was deleted.")
     return artifact
@@ -176,22 +178,32 @@ def final_among(generation_ids: Sequence[UUID]) -> set[UUID]:
     )
 
 
-def queue_position(generation_id: UUID) -> int:
-    """How many jobs of any tenant were queued before this one and still wait."""
-    return Generation.objects.filter(state=State.QUEUED, id__lt=generation_id).count()
-
-
-def backlog_seconds(*, at: datetime, alive_within_s: int = 30) -> float | None:
-    """Seconds of queued work for the engines that are alive; None when none is alive."""
-    speeds = [
-        engine.gflop_per_second
-        for engine in EngineStatus.objects.all()
-        if (at - engine.seen_at).total_seconds() <= alive_within_s and engine.gflop_per_second
-    ]
-    if not speeds:
-        return None
-    queued = Generation.objects.filter(state=State.QUEUED).aggregate(work=Sum("work_gflop"))
-    return float(queued["work"] or 0) / sum(speeds)
+def summary_of_new(row: Generation, *, model: str) -> GenerationSummary:
+    """The summary of a row that was written a moment ago, without asking for it again; names of people
+    and keys are left out."""
+    return GenerationSummary(
+        id=row.id,
+        state=row.state,
+        prompt=row.prompt,
+        model=model,
+        width=row.width,
+        height=row.height,
+        steps=row.steps,
+        seed=row.seed,
+        images=row.images,
+        dialect=row.dialect,
+        key_label="",
+        member_email="",
+        project="",
+        quoted_microusd=row.quoted_microusd,
+        charged_microusd=row.charged_microusd,
+        error_code=row.error_code,
+        error_detail=row.error_detail,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        step=row.step,
+    )
 
 
 def summary_of(row: Generation) -> GenerationSummary:

@@ -7,7 +7,7 @@ from django.db.models import Count, Q
 from governance.kernel.registry import OperatorTile
 from governance.templatetags.licet import seconds
 from inference.models import Generation, State
-from inference.queries.generations import backlog_seconds
+from inference.queries.backlog import backlog_seconds
 from moderation.queries.cases import queue_counts
 from moderation.queries.filter_health import decided_counts
 

@@ -13,10 +13,11 @@ from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.money import usd
 from governance.models import ModelRelease, Organization
 from governance.operations.api_keys import CreatedKey
-from inference.engine.client import EngineLost, Outcome
+from inference.engine.client import EngineLost, Outcome, ignore_preview
 from inference.engine.encode import encoder
-from inference.engine.protocol import GenerateCommand, Refused, Released
+from inference.engine.protocol import GenerateCommand, Preview, Refused, Released
 from inference.models import Generation
+from inference.operations.idempotency import Repetition
 from inference.operations.planning import GenerationRequest
 from inference.operations.submission import Submitter, submit_generation
 from moderation.operations.release import release_image
@@ -31,8 +32,15 @@ class SketchEngine:
     ``dies_at`` ends the "process" at that step once; ``refuses`` are indexes that are refused.
     """
 
-    def __init__(self, *, dies_at: int | None = None, refuses: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        dies_at: int | None = None,
+        refuses: tuple[int, ...] = (),
+        pictures: list[np.ndarray] | None = None,
+    ) -> None:
         self.dies_at = dies_at
+        self.pictures = pictures
         self.refuses = refuses
         self.commands: list[GenerateCommand] = []
 
@@ -43,6 +51,7 @@ class SketchEngine:
         on_step: Callable[[int, int], None],
         should_cancel: Callable[[], bool],
         stuck_after_s: float,
+        on_preview: Callable[[Preview], None] = ignore_preview,
     ) -> Outcome:
         self.commands.append(command)
         for step in range(1, command.steps + 1):
@@ -68,10 +77,13 @@ class SketchEngine:
         prompt = restore_screened_prompt(
             text=command.prompt, receipt=command.prompt_receipt, job_id=command.job
         )
-        pixels = ramp(command.height, command.width, command.seed + index)
+        drawn = self.pictures[index] if self.pictures else None
+        pixels = (
+            ramp(command.height, command.width, command.seed + index) if drawn is None else drawn
+        )
         image = release_image(
             pixels=pixels,
-            encode=encoder(command.output_format),
+            encode=encoder(command.output_format, command.output_compression),
             prompt=prompt,
             job_id=command.job,
             attempt=command.attempt,
@@ -179,8 +191,7 @@ def submit(submitter: Submitter, rung: Rung) -> Callable[..., Generation]:
         submission = submit_generation(
             request=GenerationRequest(prompt=prompt, **fields),  # type: ignore[arg-type]
             submitter=by,
-            idempotency_key=idempotency_key,
-            is_marked_retry=retry,
+            repetition=Repetition(key=idempotency_key, retry_count=1 if retry else None),
             at=now(),
             enqueue=rung,
         )

@@ -16,8 +16,9 @@ from governance.operations.authorization import LicenceRefused, ReleaseRevoked
 from governance.operations.revocation import revoke_release
 from governance.operations.termination import engage_kill_switch, record_breach
 from inference.models import Artifact, Generation
+from inference.operations.deleting import erase_image
 from inference.operations.leases import claim_next
-from inference.operations.revoking import erase_image, void_stopped, void_unstartable
+from inference.operations.revoking import void_stopped, void_unstartable
 from inference.operations.running import run_attempt
 from tests.inference.conftest import WORKER, SketchEngine
 

@@ -1,0 +1,1 @@
+"""How fast the public API is, side by side with another in one run."""
