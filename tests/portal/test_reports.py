@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client, override_settings
@@ -57,6 +58,12 @@ def reader(organization: Organization, client: Client) -> Client:
     return client
 
 
+def end(reply: Any) -> None:
+    """Close the file of a download; closing the reply would close the test's connection as well."""
+    for close in reply._resource_closers:
+        close()
+
+
 def made(organization: Organization | None, period: str = "2026-10") -> ComplianceReport:
     row = request_report(
         organization_id=organization.id if organization else None,
@@ -86,7 +93,7 @@ def test_a_finished_report_is_downloaded_and_the_download_is_on_record(
     reply = reader.get(f"/o/{organization.slug}/reports/{row.id}.zip")
 
     names = zipfile.ZipFile(io.BytesIO(b"".join(reply.streaming_content))).namelist()
-    reply.close()
+    end(reply)
     assert {"report.pdf", "report.json", "verify.py", "entries.jsonl"} <= set(names)
     assert AuditEntry.objects.filter(act="report.downloaded", subject_id=str(row.id)).exists()
 
@@ -128,7 +135,7 @@ def test_the_operator_makes_the_report_of_the_whole_deployment(
 
     assert f"/operator/reports/{row.id}.zip" in page
     reply = client.get(f"/operator/reports/{row.id}.zip")
-    reply.close()
+    end(reply)
     assert reply.status_code == 200
 
 
@@ -176,7 +183,7 @@ class TestAuditorLinks:
 
         page = client.get(f"/auditor/{link.token}/")
         bundle = client.get(f"/auditor/{link.token}/{row.id}.zip")
-        bundle.close()
+        end(bundle)
 
         assert "organization.created" in page.content.decode()
         assert bundle.status_code == 200
