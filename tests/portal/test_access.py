@@ -35,7 +35,7 @@ def filled(route: str, slug: str, generation_id: object) -> str:
     """The address with its blanks filled: any id is the generation's, any number 0."""
     route = re.sub(r"<int:[a-z_]+>", "0", route.replace("<slug:slug>", slug))
     route = route.replace("<str:form>", "json")
-    return re.sub(r"<(uuid|str):[a-z_]+>", str(generation_id), route)
+    return re.sub(r"<(uuid|str|slug):[a-z_]+>", str(generation_id), route)
 
 
 def answers(browser: Client, slug: str, generation_id: object) -> dict[str, int | str]:
