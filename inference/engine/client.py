@@ -183,6 +183,9 @@ class EngineProcess:
         """
         attempt = Attempt(command.job_id, on_step, on_preview)
         with self._lock:
+            if not self._waiting:
+                # An idle engine says nothing: its clock begins with the first job.
+                self.last_sign = time.monotonic()
             self._waiting[command.job_id] = attempt.frames
         try:
             self._say("generate", asdict(command))

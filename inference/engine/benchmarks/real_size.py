@@ -40,13 +40,13 @@ def real_pipeline(device: torch.device, *, dtype: torch.dtype = torch.bfloat16) 
     torch.set_default_dtype(dtype)
     try:
         with device:
-            transformer = Krea2Transformer2DModel()
-            vae = AutoencoderKLQwenImage()
+            transformer: Any = Krea2Transformer2DModel()
+            vae: Any = AutoencoderKLQwenImage()
             text_encoder = Qwen3VLModel(Qwen3VLConfig(text_config=TEXT, vision_config=VISION))
     finally:
         torch.set_default_dtype(before)
     keep_norms_in_float32(transformer)
-    pipeline = Krea2Pipeline(
+    pipeline: Any = Krea2Pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(**models.SCHEDULER),
         vae=vae.eval(),
         text_encoder=text_encoder.eval(),

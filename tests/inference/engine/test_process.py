@@ -69,6 +69,15 @@ class TestEngineProcess:
         for command, outcome in zip(commands, outcomes, strict=True):
             assert all(image.receipt["job"] == command.job_id for image in outcome.released)
 
+    def test_an_engine_that_was_idle_for_long_is_not_taken_for_dead(
+        self, engine: EngineProcess, order: Order
+    ) -> None:
+        engine.last_sign -= 10_000
+
+        outcome = run(engine, order(), stuck_after_s=300.0)
+
+        assert len(outcome.released) == 1
+
     def test_a_running_job_is_cancelled_within_a_step_or_two(
         self, engine: EngineProcess, order: Order
     ) -> None:
