@@ -11,14 +11,23 @@ from governance.kernel.ids import uuid7
 from moderation.models import ReviewCase
 from moderation.operations.appeals import report_image
 from moderation.operations.cases import case_for_decision
+from moderation.operations.released_marks import record_released_images
 from moderation.operations.screening import PromptHeld, record_prompt_decision
 from moderation.queries import policies
 from tests.moderation.conftest import KEY, decision, person, screened
+from tests.moderation.test_provenance import encoder, released, scene
+from tests.moderation.test_verification import again as saved_again
 from tests.portal.test_browser import as_person, browser, violations  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ALL = ("reviewer", "senior", "appeals", "child_safety")
-PAGES = ("moderation-queue", "moderation-reports", "moderation-health", "moderation-policies")
+PAGES = (
+    "moderation-queue",
+    "moderation-reports",
+    "moderation-health",
+    "moderation-policies",
+    "moderation-provenance",
+)
 # A folder for looking at the pages; empty: no pictures are kept.
 SHOTS = os.environ.get("LICET_TEST_SHOTS", "")
 
@@ -117,3 +126,33 @@ def test_a_tenants_pages_are_accessible(full, as_person, organization, owner):  
     page.get_by_role("button", name="File the appeal").click()
 
     assert page.get_by_text("Your appeal is filed.").is_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_anybody_drops_a_picture_and_reads_where_it_comes_from(
+    gate,
+    organization,
+    as_person,  # noqa: F811
+    owner,
+    scheme,
+    width,
+    tmp_path,
+):
+    image = released(scene(128, seed=5))
+    record_released_images(receipts=[image.receipt], organization_id=organization.id, at=now())
+    whole, again, foreign = (tmp_path / name for name in ("whole.png", "again.jpg", "foreign.png"))
+    whole.write_bytes(image.data)
+    again.write_bytes(saved_again(image.data, quality=80))
+    foreign.write_bytes(encoder("PNG")(scene(128, seed=8)))
+    page = as_person(owner, scheme=scheme, width=width)
+    page.goto(reverse("verify"))
+    looked_at(page, f"verify-{scheme}-{width}")
+
+    for file, words in (
+        (whole, "Made here, unaltered"),
+        (again, "Made here, then changed"),
+        (foreign, "Not known here"),
+    ):
+        page.set_input_files("#picture", str(file))
+        page.get_by_text(words).wait_for(timeout=60_000)
+        looked_at(page, f"verify-{file.stem}-{scheme}-{width}")
