@@ -8,6 +8,7 @@ from governance.kernel.registry import (
     erasure_hooks,
     health_checks,
     navigation,
+    report_projections,
     report_sections,
 )
 
@@ -24,6 +25,9 @@ class ModerationConfig(AppConfig):
         from moderation.reports import gate
 
         report_sections.register("moderation", gate)
+        from moderation.queries.projections import projections
+
+        report_projections.register("moderation", projections)
         from moderation.operations.erasing import forget_person
 
         erasure_hooks.register("moderation", forget_person)

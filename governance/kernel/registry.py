@@ -126,3 +126,5 @@ outbox_bells: Registry[Callable[[], None]] = Registry("outbox bell")
 # What an app forgets when a person is erased: (user_id, at) gives the number of rows changed.
 # Called inside the transaction of the erasure, before their name and address are taken out everywhere.
 erasure_hooks: Registry[Callable[[UUID, datetime], int]] = Registry("erasure hook")
+# The same records in the shapes that laws ask for: files of the report's bundle by name.
+report_projections: Registry[Callable[[ReportScope], dict[str, bytes]]] = Registry("projection")

@@ -1,11 +1,12 @@
 """The report as one JSON document: figures from the log, chapters from every app, a verdict."""
 
+import json
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from governance.kernel.registry import report_sections
+from governance.kernel.registry import report_projections, report_sections
 from governance.kernel.report_parts import Clause, ReportScope, ReportSection
 from governance.models import AuditCheckpoint, Organization
 from governance.queries.terms import terms_in_force
@@ -28,6 +29,7 @@ class Report:
     organization: Organization | None
     period: Period
     checkpoint: AuditCheckpoint
+    projections: dict[str, bytes]
 
 
 def make_report(
@@ -80,7 +82,32 @@ def make_report(
         "sections": [chapter(section) for section in sections],
         "notice": ATTRIBUTION,
     }
-    return Report(document, organization, period, checkpoint)
+    projections = {"projections/licensor-pack.json": licensor_pack(document)}
+    for make in report_projections.all():
+        projections.update(make(scope))
+    return Report(document, organization, period, checkpoint, projections)
+
+
+def licensor_pack(document: dict[str, Any]) -> bytes:
+    """What shows the licensor that the model is used within its licence; no figure of money or people."""
+    own = [each for each in document["clauses"] if "Krea" in each["source"]]
+    chapters = ("filters", "coverage", "incidents", "releases", "policies", "provenance")
+    pack = {
+        "object": "licensor_pack",
+        "organization": document["organization"],
+        "period": document["period"],
+        "status": document["status"],
+        "terms": document["terms"],
+        "log": document["log"],
+        "clauses": own,
+        "figures": {
+            name: document["figures"][name]
+            for name in ("generations", "images", "incidents", "reviews", "appeals")
+        },
+        "sections": [each for each in document["sections"] if each["name"] in chapters],
+        "notice": document["notice"],
+    }
+    return json.dumps(pack, indent=1, ensure_ascii=False, sort_keys=True).encode()
 
 
 def clause_order(clause: Clause) -> tuple[bool, list[int], str]:

@@ -74,6 +74,7 @@ def small_files(report: Report, span: Span) -> dict[str, bytes]:
     """Everything but the entries, by name."""
     document = report.document
     files = {
+        **report.projections,
         "report.json": json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True).encode(),
         "report.schema.json": (HERE / "report.schema.json").read_bytes(),
         "report.pdf": report_pdf(report),

@@ -212,6 +212,23 @@ def test_names_nobody_and_quotes_no_prompt(organization: Organization, month: da
     assert REFUSED_PROMPT.encode() not in everything
 
 
+def test_projects_the_same_records_for_licensor_and_law(
+    organization: Organization, month: datetime
+) -> None:
+    archive = opened(bundle(organization, month))
+
+    pack = json.loads(archive.read("projections/licensor-pack.json"))
+    lines = archive.read("projections/dsa-statements-of-reasons.jsonl").splitlines()
+    statements = [json.loads(line) for line in lines]
+    report = json.loads(archive.read("report.json"))
+    incidents = report["figures"]["incidents"]
+    assert pack["figures"]["generations"] == report["figures"]["generations"]
+    assert len(statements) == sum(sum(each.values()) for each in incidents.values()) == 1
+    assert statements[0]["category"] == "STATEMENT_CATEGORY_ILLEGAL_OR_HARMFUL_SPEECH"
+    assert archive.read("projections/removals.csv").startswith(b"id,image_sha256,item")
+    assert "projections/cybertipline-drafts.json" not in archive.namelist()
+
+
 def rewritten(data: bytes, **changed: Callable[[bytes], bytes]) -> bytes:
     """The bundle with some files changed, by name without ending."""
     out = io.BytesIO()
