@@ -121,6 +121,7 @@ def send_test_event(
         raise InvalidRequest("The endpoint is switched off. Switch it on first.", param="id")
     data = {"message": "A test event. Nothing happened.", "sent_by": actor.label or actor.id}
     event = queue_event(organization_id, TEST, data, at, [(endpoint, endpoint.url)])
+    _record("webhook.tested", endpoint, actor, event=str(event.id))
     return event.deliveries.get()
 
 
