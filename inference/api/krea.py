@@ -45,7 +45,10 @@ class KreaRequest(serializers.Serializer[Any]):
     width = serializers.IntegerField(required=False, allow_null=True, min_value=16)
     height = serializers.IntegerField(required=False, allow_null=True, min_value=16)
     aspect_ratio = serializers.RegexField(
-        r"\d{1,2}:\d{1,2}", required=False, allow_null=True, help_text='For example "16:9".'
+        r"^[0-9]{1,2}:[0-9]{1,2}\Z",
+        required=False,
+        allow_null=True,
+        help_text='For example "16:9".',
     )
     steps = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MAX_STEPS

@@ -31,7 +31,6 @@ from inference.operations.planning import (
     BEST_COMPRESSION,
     MAX_IMAGES,
     MAX_STEPS,
-    OUTPUT_FORMATS,
     GenerationRequest,
 )
 from inference.queries.generations import GenerationDetail, generation_of, generations_of
@@ -61,7 +60,9 @@ class PredictionInput(serializers.Serializer[Any]):
         required=False, allow_null=True, min_value=1, max_value=MAX_STEPS
     )
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0)
-    output_format = serializers.ChoiceField((*OUTPUT_FORMATS, "jpg"), required=False)
+    output_format = serializers.RegexField(
+        r"^(png|webp|jpe?g)\Z", required=False, help_text="png, webp (by default), jpg or jpeg."
+    )
     output_quality = serializers.IntegerField(
         required=False, allow_null=True, min_value=0, max_value=BEST_COMPRESSION
     )
