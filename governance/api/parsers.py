@@ -17,7 +17,7 @@ class BodyTooLarge(DomainError):
     """The body has more bytes than any request needs."""
 
     code = "request_too_large"
-    title = "The request body is too large"
+    title = "The body is too large"
     status = 413
 
 
