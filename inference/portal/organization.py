@@ -15,6 +15,7 @@ from governance.portal.code import FIRST_PROMPT, base_url, curl_of, python_of
 from governance.queries.permissions import Permission
 from governance.queries.releases import default_release_slug
 from governance.queries.standing import standing_of
+from inference.portal.masking import masked_rows
 from inference.queries.generations import generations_of
 
 RECENT = 6
@@ -25,7 +26,7 @@ def organization_home(request: HttpRequest, organization: Organization) -> HttpR
     """Standing, balance, seats, the last pictures, and how to make the next one."""
     standing = standing_of(organization.id, at=now())
     balance = balance_of(organization.id)
-    recent = generations_of(organization.id, limit=RECENT).rows
+    recent = masked_rows(request, generations_of(organization.id, limit=RECENT).rows)
     return render(
         request,
         "inference/organization.html",

@@ -2,22 +2,27 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 
 from billing.queries.ledger import lines_of_job
 from governance.kernel.errors import DomainError, NotFound
 from governance.models import Organization
-from governance.portal.access import organization_page, permissions_on
+from governance.portal.access import actor_of_person, organization_page, permissions_on
 from governance.queries.permissions import Permission
 from inference.models import State
 from inference.operations.storage import read_image
+from inference.operations.unmasking import JustificationMissing, unmask_prompt
 from inference.portal.code import as_curl, as_python
+from inference.portal.masking import MASKED, masked_detail, masked_rows
 from inference.portal.timeline import timeline
 from inference.queries.generations import (
+    GenerationDetail,
     GenerationSummary,
     artifact_of,
     generation_of,
@@ -46,6 +51,7 @@ def generation_list(request: HttpRequest, organization: Organization) -> HttpRes
     """Pictures, newest first."""
     try:
         page = generations_of(organization.id, **filters_of(request))
+        page = replace(page, rows=masked_rows(request, page.rows))
     except NotFound as error:
         raise Http404(error.detail) from error
     return render(
@@ -66,7 +72,7 @@ def generation_csv(request: HttpRequest, organization: Organization) -> Streamin
     """The same rows as the list, as CSV, up to a thousand."""
     page = generations_of(organization.id, **filters_of(request), limit=CSV_ROWS)
     return StreamingHttpResponse(
-        csv_lines(page.rows),
+        csv_lines(masked_rows(request, page.rows)),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{organization.slug}.csv"'},
     )
@@ -100,7 +106,7 @@ def generation_page(
 ) -> HttpResponse:
     """One generation's timeline, cost, gate scores and frozen versions."""
     try:
-        detail = generation_of(organization.id, generation_id)
+        detail = shown_detail(request, organization, generation_id)
     except NotFound as error:
         raise Http404(error.detail) from error
     return render(
@@ -114,6 +120,7 @@ def generation_page(
             "curl": as_curl(detail),
             "python": as_python(detail),
             "may_see": Permission.VIEW_IMAGES in permissions_on(request),
+            "masked": detail.summary.prompt == MASKED,
             "took": (
                 (detail.summary.finished_at - detail.summary.created_at).total_seconds()
                 if detail.summary.finished_at
@@ -121,6 +128,24 @@ def generation_page(
             ),
         },
     )
+
+
+def shown_detail(
+    request: HttpRequest, organization: Organization, generation_id: UUID
+) -> GenerationDetail:
+    """The generation, its prompt masked unless the reader may see it or has just said why."""
+    detail = generation_of(organization.id, generation_id)
+    if request.method == "POST":
+        try:
+            return unmask_prompt(
+                organization_id=organization.id,
+                generation_id=generation_id,
+                justification=request.POST.get("justification", ""),
+                actor=actor_of_person(request),
+            )
+        except JustificationMissing as missing:
+            messages.error(request, missing.detail)
+    return masked_detail(request, detail)
 
 
 @organization_page(Permission.VIEW_IMAGES)
