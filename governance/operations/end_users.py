@@ -24,8 +24,8 @@ ACTIVITY_GRAIN = timedelta(hours=1)
 class EndUserHasNoSeat(DomainError):
     """The request names an end user for whom no seat is left."""
 
-    code = "seat_limit_reached"
-    title = "Every seat is taken"
+    code = "end_user_without_seat"
+    title = "No seat is left for this end user"
     status = 403
 
 

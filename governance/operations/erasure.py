@@ -104,7 +104,7 @@ def _forget_sign_ins(user: User) -> int:
         for session in Session.objects.iterator()
         if session.get_decoded().get("_auth_user_id") == str(user.id)
     ]
-    return sum(gone) + Session.objects.filter(pk__in=sessions).delete()[0]
+    return int(sum(gone) + Session.objects.filter(pk__in=sessions).delete()[0])
 
 
 def _anonymise(user: User) -> None:

@@ -56,4 +56,4 @@ def _scrub_column(
         "WHERE {column}::text ~* %s"
     ).format(table=sql.Identifier(table), column=sql.Identifier(column), kind=sql.SQL(kind))
     cursor.execute(statement, [pattern, pseudonym, pattern])
-    return cursor.rowcount
+    return int(cursor.rowcount)

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from governance.portal.code import FIRST_PROMPT, base_url, curl_of, python_of
 
-METHODS = ("get", "post", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 # Values that stand in examples where a schema does not name one.
 STAND_INS = {"prompt": FIRST_PROMPT, "url": "https://example.com/hooks", "email": "ann@example.com"}
 AN_ID = "0199f0c2-7c1e-7000-8000-000000000000"

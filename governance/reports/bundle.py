@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -36,9 +37,9 @@ class Span:
     """Which leaves a report shows, as a condition of SQL with its values."""
 
     condition: str
-    values: tuple[object, ...]
+    values: tuple[str | int | UUID, ...]
 
-    def select(self, column: str) -> tuple[str, tuple[object, ...]]:
+    def select(self, column: str) -> tuple[str, tuple[str | int | UUID, ...]]:
         """A statement that reads one column of the leaves in their order."""
         statement = (
             f"SELECT {column} FROM governance_audit_leaf WHERE {self.condition} ORDER BY index"  # noqa: S608
@@ -232,7 +233,6 @@ def _write_entries(
 def leaf_lines(span: Span) -> Iterator[bytes]:
     """Blocks of lines; a server-side cursor, so that a million entries need no memory."""
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.itersize = 10_000
         cursor.execute(*span.select("data"))
         while rows := cursor.fetchmany(10_000):
             yield "".join(f"{row[0]}\n" for row in rows).encode()

@@ -94,7 +94,7 @@ class DefaultTextToImage(TextToImage):
     """The same at ``/v1`` itself, where ``InferenceClient(base_url="…/v1")`` posts; no entry of its own in
     the schema."""
 
-    schema = None  # type: ignore[assignment]
+    schema = None
 
 
 def reply(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:

@@ -15,7 +15,7 @@ class TooManyVerifications(DomainError):
     """The address has had its pictures for this minute. Wait, or send an API key."""
 
     code = "rate_limit_exceeded"
-    title = "Too many pictures in a minute"
+    title = "Too many requests in a minute"
     status = 429
     retryable = True
 

@@ -162,7 +162,8 @@ def shifts(combs: Comb) -> NDArray[np.float32]:
     table[:, where[:, 1] % GRID, where[:, 0]] = pilots
     whole = np.abs(pilots).sum(axis=1) + 1e-9
     fit = np.fft.irfft2(table, s=(GRID, GRID)) * (GRID * GRID / 2 / whole)[:, None, None]
-    return fit.astype(np.float32, copy=False)
+    result: NDArray[np.float32] = fit.astype(np.float32, copy=False)
+    return result
 
 
 def turned(comb: Comb, x: float, y: float) -> Comb:

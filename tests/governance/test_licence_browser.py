@@ -94,6 +94,7 @@ def test_a_passkey_is_made_in_the_portal_and_signs_its_owner_in(
         },
     )  # fmt: skip
 
+    page.goto("/login/")
     page.goto(f"{local(page)}/accounts/2fa/webauthn/add/")
     page.get_by_label("Passwordless").check()
     page.get_by_role("button", name="Add").click()

@@ -283,6 +283,8 @@ def test_secrets_are_made_once_for_their_owner_only(launch: Launch, home: Path) 
         "LICET_SECRET_KEY",
         "LICET_API_KEY_PEPPER",
         "LICET_RECEIPT_KEY",
+        "LICET_AUDIT_KEY",
+        "LICET_PROVENANCE_KEY",
     }
 
 

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from governance.kernel.errors import DomainError
+from governance.kernel.errors import NotFound
 from governance.licensing.terms import SEAT_SOURCE
 from governance.models import Organization
 from governance.operations.contracts import state_needs
@@ -150,14 +150,6 @@ def new_token(request: HttpRequest, organization: Organization) -> HttpResponse:
     return _page(request, organization, {"made": made})
 
 
-class UnknownToken(DomainError):
-    """No token of this organization has this number."""
-
-    code = "not_found"
-    title = "There is no such token"
-    status = 404
-
-
 @require_POST
 @organization_page(Permission.MANAGE_IDENTITY)
 def revoke_token(request: HttpRequest, organization: Organization, id: UUID) -> HttpResponse:  # noqa: A002 (the address's word)
@@ -165,7 +157,7 @@ def revoke_token(request: HttpRequest, organization: Organization, id: UUID) -> 
 
     def act() -> None:
         if not organization.directory_tokens.filter(id=id).exists():
-            raise UnknownToken("There is no such token.")
+            raise NotFound("There is no such token.")
         revoke_directory_token(
             organization_id=organization.id, token_id=id, actor=actor_of_session(request), at=now()
         )

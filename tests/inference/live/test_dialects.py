@@ -21,6 +21,17 @@ MODEL = "krea-2-tiny-turbo"
 MORE_THAN_LANES = 8
 
 
+def place_in_the_queue(client: httpx.Client, generation_id: str) -> int:
+    """Its place, once the snapshot of the queue, which may be a second old, knows of it."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        place: int = client.get(f"/v1/generations/{generation_id}").json()["queue_position"]
+        if place > 0:
+            return place
+        time.sleep(0.2)
+    raise AssertionError("the job never had a place in the queue")
+
+
 class TestHuggingFace:
     def test_text_to_image_by_model_address(self, tenant: Tenant) -> None:
         client = InferenceClient(model=f"{tenant.base}/hf/models/krea/{MODEL}", token=tenant.key)
@@ -183,8 +194,8 @@ class TestNative:
         body = last.json()
         assert last.headers["Location"] == f"/v1/generations/{body['id']}"
         assert body["status"] == "queued"
-        assert body["queue_position"] > 0
         assert "estimated_wait_s" in body
+        assert place_in_the_queue(client, body["id"]) > 0
 
     def test_prefer_wait_answers_with_the_images(self, tenant: Tenant) -> None:
         reply = tenant.http(Prefer="wait=50").post("/v1/generations", json={"prompt": PROMPT})

@@ -41,7 +41,7 @@ class TestImages:
             prompt=PROMPT,
             model="krea-2-tiny-turbo",
             n=2,
-            size="64x64",
+            size="256x256",
             quality="high",
             style="vivid",
             background="opaque",
@@ -239,7 +239,9 @@ class TestRepetitions:
 
 class TestStreaming:
     def test_partial_images_come_before_the_completed_one(self, tenant: Tenant) -> None:
-        stream = client_of(tenant).images.generate(prompt=PROMPT, stream=True, partial_images=2)
+        stream = client_of(tenant).images.generate(
+            prompt=PROMPT, size="128x128", stream=True, partial_images=2
+        )
 
         events = list(stream)
 
@@ -250,7 +252,7 @@ class TestStreaming:
             "image_generation.completed",
         ]
         assert [event.partial_image_index for event in events[:2]] == [0, 1]  # type: ignore[union-attr]
-        assert all(picture(event.b64_json).size == (64, 64) for event in events)
+        assert all(picture(event.b64_json).size == (128, 128) for event in events)
         completed = events[-1]
         assert completed.usage.model_extra["cost_microusd"] == tenant.books()["charged"]  # type: ignore[union-attr,index]
 
@@ -282,13 +284,16 @@ class TestStreaming:
         key = {"Idempotency-Key": "stream-1"}
         client = client_of(tenant)
         broken = client.images.generate(
-            prompt=PROMPT, stream=True, partial_images=2, extra_headers=key
+            prompt=PROMPT, size="128x128", stream=True, partial_images=2, extra_headers=key
         )
 
         with pytest.raises((openai.APIConnectionError, Exception)):
             list(broken)
+        client.close()
         again = list(
-            client.images.generate(prompt=PROMPT, stream=True, partial_images=2, extra_headers=key)
+            client_of(tenant).images.generate(
+                prompt=PROMPT, size="128x128", stream=True, partial_images=2, extra_headers=key
+            )
         )
 
         assert again[-1].type == "image_generation.completed"

@@ -22,7 +22,7 @@ const scenarios = {
     };
   },
   stream: async () => {
-    const stream = await client.images.generate({ prompt, stream: true, partial_images: 2 });
+    const stream = await client.images.generate({ prompt, size: "128x128", stream: true, partial_images: 2 });
     const events = [];
     for await (const event of stream) events.push(event.type);
     return { events };
