@@ -6,6 +6,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.utils.mediatypes import media_type_matches
 
 
 class AlwaysTheFirst(BaseContentNegotiation):
@@ -15,7 +16,7 @@ class AlwaysTheFirst(BaseContentNegotiation):
         """The parser of the request's media type, or None: DRF answers 415."""
         media_type = request.content_type.partition(";")[0].strip().lower()
         for parser in parsers:
-            if parser.media_type in {media_type, "*/*"} or (
+            if media_type_matches(parser.media_type, media_type) or (
                 parser.media_type == "application/json" and media_type.endswith("+json")
             ):
                 return parser
