@@ -59,6 +59,10 @@ class SlotLinear(nn.Linear):
         index = self.router.index
         if index is None:
             return out
+        if index.shape[0] == 1:
+            # One adapter for all there is: text fusion folds its tokens into the batch.
+            low = functional.linear(input, self.slot_a[index].squeeze(0))
+            return out + functional.linear(low, self.slot_b[index].squeeze(0))
         rows = input.reshape(input.shape[0], -1, input.shape[-1])
         low = torch.bmm(rows, self.slot_a[index].transpose(1, 2))
         change = torch.bmm(low, self.slot_b[index].transpose(1, 2))

@@ -23,7 +23,8 @@ from inference.engine.vae import encode
 from inference.kernel.adapter_files import normalised
 from inference.kernel.tensor_files import TensorFile
 
-NAME = "training"
+# Not "training": PEFT keeps adapters in modules, which have an attribute of that name.
+NAME = "trainee"
 # As the authors train: attention, the two large products, what comes in and what goes out.
 TARGETS = [
     "to_q", "to_k", "to_v", "to_out.0", "to_gate", "ff.up", "ff.down", "img_in", "final_layer.linear",

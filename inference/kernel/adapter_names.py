@@ -26,11 +26,13 @@ IN_BLOCKS = (
     "ff.up",
     "ff.down",
 )
+# The trainers' "to_q" means the blocks of the text fusion as well.
+BLOCKS = r"(?:transformer_blocks|text_fusion\.(?:layerwise|refiner)_blocks)\.\d{1,3}"
 ALLOWED = re.compile(
     "|".join(
         [
             *map(re.escape, OUTSIDE_BLOCKS),
-            rf"transformer_blocks\.\d{{1,3}}\.(?:{'|'.join(map(re.escape, IN_BLOCKS))})",
+            rf"{BLOCKS}\.(?:{'|'.join(map(re.escape, IN_BLOCKS))})",
         ]
     )
 )
@@ -56,7 +58,10 @@ PUBLISHED_IN_BLOCKS = {
 }
 PREFIXES = ("base_model.model.", "transformer.", "diffusion_model.", "model.diffusion_model.")
 KOHYA = re.compile(r"lora_(?:unet|transformer)_(.+)")
-BLOCK = re.compile(r"(?:transformer_)?blocks[._](\d{1,3})[._](.+)")
+BLOCK = re.compile(
+    r"(?:(?:transformer_)?blocks|(?:text_fusion|txtfusion)[._](layerwise|refiner)_blocks)"
+    r"[._](\d{1,3})[._](.+)"
+)
 
 
 def module_name(name: str) -> str | None:
@@ -76,14 +81,14 @@ def without_prefix(name: str) -> str:
 
 
 def in_block(name: str, *, underscored: bool) -> str | None:
-    """A module of one of the repeated blocks."""
+    """A module of one of the repeated blocks, of the transformer or of its text fusion."""
     match = BLOCK.fullmatch(name)
     if match is None:
         return None
-    inner = lookup(
-        match.group(2), {**PUBLISHED_IN_BLOCKS, **{n: n for n in IN_BLOCKS}}, underscored
-    )
-    return f"transformer_blocks.{match.group(1)}.{inner}" if inner else None
+    fusion, number, rest = match.groups()
+    inner = lookup(rest, {**PUBLISHED_IN_BLOCKS, **{n: n for n in IN_BLOCKS}}, underscored)
+    blocks = f"text_fusion.{fusion}_blocks" if fusion else "transformer_blocks"
+    return f"{blocks}.{number}.{inner}" if inner else None
 
 
 def outside(name: str, *, underscored: bool) -> str | None:

@@ -133,6 +133,14 @@ class TestModuleName:
             ("diffusion_model.txtfusion.projector", "text_fusion.projector"),
             ("model.diffusion_model.tmlp.2", "time_embed.linear_2"),
             ("transformer.final_layer.linear", "final_layer.linear"),
+            (
+                "lora_unet_txtfusion_refiner_blocks_1_attn_wk",
+                "text_fusion.refiner_blocks.1.attn.to_k",
+            ),
+            (
+                "transformer.text_fusion.layerwise_blocks.0.ff.up",
+                "text_fusion.layerwise_blocks.0.ff.up",
+            ),
         ],
     )
     def test_knows_the_names_in_circulation(self, name: str, module: str) -> None:
@@ -140,7 +148,7 @@ class TestModuleName:
 
     @pytest.mark.parametrize(
         "name",
-        ["text_fusion.refiner_blocks.0.attn.to_q", "blocks.0.attn", "", "blocks.1234.attn.wq"],
+        ["text_fusion.refiner_blocks.0.norm1", "blocks.0.attn", "", "blocks.1234.attn.wq"],
     )
     def test_knows_no_others(self, name: str) -> None:
         assert module_name(name) is None
