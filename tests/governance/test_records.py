@@ -108,7 +108,7 @@ class TestPortal:
         organization.refresh_from_db()
         assert organization.counts_end_users
         page = client.get(f"/operator/organizations/{organization.slug}/").content.decode()
-        assert "Count them no more" in page
+        assert "Stop counting them" in page
 
     def test_a_notice_starts_its_clock_and_may_be_taken_back(self) -> None:
         organization = licensed(at=now())
