@@ -20,10 +20,10 @@ from billing.operations.refunds import request_refund
 from billing.operations.top_ups import PRESETS, refresh_top_up, start_top_up
 from billing.portal.amounts import microdollars
 from billing.queries.accounts import (
+    last_reconciliation,
     lots_of,
     payments_of,
     profile_of,
-    reconciliation_state,
     runway_of,
     statements_of,
 )
@@ -65,7 +65,7 @@ def billing_page(request: HttpRequest, organization: Organization) -> HttpRespon
         "lots": lots_of(organization.id),
         "ledger": ledger_of(organization.id, cursor=request.GET.get("after")),
         "statements": statements_of(organization.id),
-        "reconciliation": reconciliation_state(),
+        "reconciled_at": last_reconciliation(),
         "may_pay": Permission.MANAGE_BILLING in getattr(request, "permissions", ()),
         "stand_in": not settings.STRIPE_SECRET_KEY,
     }

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 from billing.models import (
     CreditLot,
-    Difference,
     PaymentProfile,
     ReconciliationRun,
     Statement,
@@ -68,20 +67,6 @@ def profile_of(organization_id: UUID) -> PaymentProfile:
     return found or PaymentProfile(organization_id=organization_id)
 
 
-@dataclass(frozen=True)
-class ReconciliationState:
-    """The tick on the billing page: when it was compared last, and what is open."""
-
-    at: datetime | None
-    checked: int
-    open: int
-
-
-def reconciliation_state() -> ReconciliationState:
-    """The last run and the differences that are open now."""
-    run = ReconciliationRun.objects.order_by("-started_at").first()
-    return ReconciliationState(
-        at=run.started_at if run else None,
-        checked=run.checked if run else 0,
-        open=Difference.objects.filter(gone_at=None).count(),
-    )
+def last_reconciliation() -> datetime | None:
+    """When the books were compared last. What differed is the operator's alone: it is everybody's."""
+    return ReconciliationRun.objects.aggregate(at=Max("started_at"))["at"]

@@ -6,7 +6,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from governance.kernel.actors import SYSTEM
 from governance.models import Invitation, Organization, Seat
@@ -23,6 +23,7 @@ from governance.queries.facts import pool_id_of
 
 # How long a free seat is kept for the person who was told of it.
 KEPT_FOR = timedelta(days=3)
+TICK = timedelta(microseconds=1)
 
 
 def waiting_in(pool_id: UUID, *, at: datetime) -> QuerySet[Invitation]:
@@ -60,9 +61,14 @@ def require_turn(*, organization: Organization, invitation: Invitation, at: date
 
 
 def join_line(*, invitation: Invitation, pool_id: UUID, at: datetime) -> int:
-    """Wait for a seat; the place in line from 1. Asked again, the first time in line stands."""
+    """Wait for a seat; the place in line from 1. Asked again, the first time in line stands.
+
+    Under the pool's lock, and each a microsecond behind the last: no two are told the same place.
+    """
+    lock_pool(pool_id)
     if invitation.waiting_since is None:
-        invitation.waiting_since = at
+        last = waiting_in(pool_id, at=at).aggregate(last=Max("waiting_since"))["last"]
+        invitation.waiting_since = max(at, last + TICK) if last else at
         invitation.save(update_fields=["waiting_since"])
     return _ahead(invitation, pool_id, at).count() + 1
 
@@ -98,7 +104,9 @@ def _call(pool_id: UUID, organization: Organization, at: datetime) -> int:
     line = waiting_in(pool_id, at=at)
     spoken_for = line.filter(called_at__gt=at - KEPT_FOR).count()
     free = max(limit - pool.used - spoken_for, 0)
-    called = list(line.filter(called_at=None).select_related("organization")[:free])
+    # Somebody at the door holds the own invitation and waits for the pool: that one is passed over.
+    uncalled = line.filter(called_at=None).select_related("organization")
+    called = list(uncalled.select_for_update(of=("self",), skip_locked=True)[:free])
     for invitation in called:
         _tell(invitation, at)
     return len(called)

@@ -471,6 +471,25 @@ class TestPages:
             assert reply.status_code == 200, path
             _ = b"".join(reply) if reply.streaming else reply.content
 
+    def test_the_billing_page_tells_a_tenant_nothing_of_what_differs_elsewhere(
+        self, reader: Client, october: Account
+    ) -> None:
+        reconcile(gateway=stand_in(), at=now())
+        address = f"/o/{october.organization.slug}/billing/"
+
+        def told() -> str:
+            page = reader.get(address).content.decode()
+            card = page[page.index('id="reconciled"') :]
+            return card[: card.index("</section>")]
+
+        before = told()
+        Difference.objects.create(
+            kind="wallet", subject="another", detail="x", first_seen_at=now(), last_seen_at=now()
+        )
+
+        assert "Compared then" in before
+        assert told() == before
+
     def test_a_stranger_finds_nothing(
         self, stranger: Any, october: Account, client: Client
     ) -> None:

@@ -58,6 +58,15 @@ def dotted(text: str) -> str:
     return " ".join(".".join(word) for word in text.split())
 
 
+def dotted_and_spaced(text: str) -> str:
+    return "   ".join(". ".join(word) for word in text.split())
+
+
+def scattered(text: str) -> str:
+    gaps = " .-*"
+    return "   ".join("".join(c + gaps[n % 4] for n, c in enumerate(w))[:-1] for w in text.split())
+
+
 def stretched(text: str) -> str:
     rng = random.Random(5)
     return "".join(c * 4 if c in "aeiou" and rng.random() < 0.5 else c for c in text)
@@ -115,6 +124,8 @@ EVASIONS: dict[str, Callable[[str], str]] = {
     "spaced letters": spaced,
     "spaced letters without gaps": spaced_evenly,
     "dots between letters": dotted,
+    "dots and spaces between letters": dotted_and_spaced,
+    "mixed signs between letters": scattered,
     "stretched vowels": stretched,
     "reversed": reversed_text,
     "reversed words": reversed_words,

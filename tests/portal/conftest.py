@@ -34,7 +34,7 @@ def reader(owner: User) -> Client:
 def delivered(submit: Callable[..., Generation], releases: list[object]) -> Generation:  # noqa: F811
     """One generation with its picture."""
     # The noise of another seed may look like the glyph that the gate must refuse.
-    job = submit(seed=7)
+    job = submit("a small green square beside a lamp", seed=7)
     lease = claim_next(worker=WORKER, release_ids=releases, at=now())  # type: ignore[arg-type]
     assert lease is not None
     run_attempt(lease=lease, engine=SketchEngine(), actor=WORKER)

@@ -10,7 +10,7 @@ from governance.operations.organizations import add_member
 from inference.models import Generation
 
 pytestmark = pytest.mark.django_db
-WORDS = "a large red circle"
+WORDS = "a small green square beside a lamp"
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ REPAIR_LIMIT = 2_000
 _TOKEN = re.compile(r"\S+")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _SPACED = re.compile(r"(?<![\w'])[^\W_]([ .\-_*·•|/,~+])[^\W_](?:\1[^\W_])+(?!\w)")
+_SCATTERED = re.compile(r"(?<![\w'])[^\W_](?: ?[.\-_*·•|/,~+] ?[^\W_]| [^\W_]){3,}(?!\w)")
 _RUN = re.compile(r"(.)\1{2,}")
 _LEET: dict[str, str] = {
     "0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t", "8": "b",
@@ -168,6 +169,12 @@ def _join_spaced(match: re.Match[str], words: Words) -> str:
     return " ".join(words.split(joined)) or joined
 
 
+def _join_scattered(match: re.Match[str], words: Words) -> str:
+    """`k. i. l. l.` and `n a.k e.d`, whatever stands between: joined where that gives known words."""
+    joined = "".join(char for char in match.group() if char.isalnum())
+    return joined if joined in words else " ".join(words.split(joined)) or match.group()
+
+
 def _join_fragments(tokens: list[str], words: Words) -> list[str]:
     """Joins neighbours when one of them is no word and both together are (`wo men`, `k ill`)."""
     out: list[str] = []
@@ -209,7 +216,9 @@ def _unshift(text: str, words: Words) -> str:
 
 def repair(text: str, words: Words) -> str:
     """`text` with broken words mended. Returns it unchanged when every word is known."""
-    joined = _unshift(_SPACED.sub(lambda match: _join_spaced(match, words), text), words)
+    spaced = _SPACED.sub(lambda match: _join_spaced(match, words), text)
+    spaced = _SCATTERED.sub(lambda match: _join_scattered(match, words), spaced)
+    joined = _unshift(spaced, words)
     tokens = [_repair_token(token, words) for token in _TOKEN.findall(joined)[:REPAIR_LIMIT]]
     return " ".join(_join_fragments(tokens, words))
 
