@@ -52,7 +52,7 @@ class TestGenerationList:
     def test_filters_by_state_and_prompt(
         self, reader: Client, home: str, delivered: Generation
     ) -> None:
-        assert str(delivered.id) in text_of(reader, f"{home}generations/?state=succeeded&q=circle")
+        assert str(delivered.id) in text_of(reader, f"{home}generations/?state=succeeded&q=lamp")
         assert "Nothing fits" in text_of(reader, f"{home}generations/?state=blocked")
 
     def test_csv_holds_the_same_rows(
