@@ -21,6 +21,7 @@ from governance.kernel.errors import DomainError
 from governance.queries.releases import active_release_ids, is_revoked
 from inference.engine.card import model_slug
 from inference.engine.client import EngineNotReady, EngineProcess
+from inference.engine.spawning import take_early
 from inference.models import Generation
 from inference.operations.engines import count_job, engine_gone, report_engine
 from inference.operations.leases import Lease, claim_next
@@ -70,7 +71,7 @@ class Supervisor:
     def __init__(self, number: int = 0, *, model: str = "", gpu: str = "") -> None:
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{number}"
         self.actor = worker_actor(self.worker)
-        self.engine = EngineProcess(model, gpu)
+        self.engine = EngineProcess(model, gpu, spawned=take_early(model, gpu))
         self.model = model_slug(model or settings.MODEL_FOLDER)
         self.lanes = Lanes(settings.ENGINE_LANES)
         self.doorbell = threading.Event()
@@ -203,8 +204,8 @@ class Supervisor:
         """The model was revoked: out of memory with it, and no engine until another is configured."""
         if self.engine.alive:
             logger.warning("%s was revoked; its engine is unloaded", self.model)
-            self.engine.kill()
             self._reported = 0.0
+        self.engine.kill()
         self.heartbeat("unloaded", f"{self.model} was revoked; set LICET_MODEL to another model")
         self.doorbell.wait(IDLE_LOOK_S)
 

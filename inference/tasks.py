@@ -3,15 +3,14 @@
 import logging
 import threading
 import time
-from pathlib import Path
 from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
-from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from inference.engine.spawning import end_early, engines_of_this_host
 from inference.operations import deleting, sweeping
 from inference.operations.idempotency import forget_old_keys
 from inference.operations.revoking import void_stopped
@@ -19,7 +18,6 @@ from inference.supervisor import Supervisor
 
 # The queue that only engine hosts consume; settings.CELERY_TASK_ROUTES sends the doorbell there.
 QUEUE = "generation"
-DRIVER = Path("/proc/driver/nvidia/gpus")
 SCHEDULE = {
     "sweep-generations": {
         "task": "inference.tasks.sweep",
@@ -109,21 +107,7 @@ def start_supervisors(sender: object = None, **_: object) -> None:
         for number, (model, gpu) in enumerate(engines_of_this_host()):
             supervisors.append(Supervisor(number, model=model, gpu=gpu))
             supervisors[-1].start()
-
-
-def engines_of_this_host() -> list[tuple[str, str]]:
-    """Model and GPU of each engine: one per GPU, the models in turn; without GPUs one per model."""
-    gpus = settings.GPUS or tuple(str(n) for n in range(count_gpus()))
-    if not gpus:
-        return [(model, "") for model in settings.MODELS]
-    return [
-        (settings.MODELS[number % len(settings.MODELS)], gpu) for number, gpu in enumerate(gpus)
-    ]
-
-
-def count_gpus() -> int:
-    """NVIDIA GPUs of this host, from the driver's own list: CUDA is for the engines only."""
-    return len(list(DRIVER.iterdir())) if DRIVER.is_dir() else 0
+    end_early()
 
 
 @worker_shutting_down.connect

@@ -25,10 +25,12 @@ CALM_S = 60.0
 
 @dataclass(frozen=True)
 class Program:
-    """One long-running command of the stack."""
+    """One long-running command of the stack. ``late``: started when the others are healthy, because
+    nobody waits for it and the processor is needed elsewhere."""
 
     name: str
     command: tuple[str, ...]
+    late: bool = False
 
 
 @dataclass

@@ -31,7 +31,7 @@ def real_plan(layout: Layout, *, port: int, root: Path, log_level: str) -> Plan:
         programs=(
             Program("worker", worker_command(log_level)),
             Program("web", web_command(port, log_level)),
-            Program("beat", beat_command(layout, log_level)),
+            Program("beat", beat_command(layout, log_level), late=True),
         ),
     )
 
@@ -45,11 +45,11 @@ def web_command(port: int, log_level: str) -> tuple[str, ...]:
 
 
 def worker_command(log_level: str) -> tuple[str, ...]:
-    """The Celery supervisor, which starts the engine itself."""
+    """The Celery supervisor, which starts the engine itself, and before anything else."""
     pool = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
     habits = ("--without-gossip", "--without-mingle", "--loglevel", log_level)
     queues = ("--queues", "generation,housekeeping", "--hostname", "supervisor@%h")
-    return (PYTHON, "-m", "celery", "-A", "governance", "worker", *pool, *queues, *habits)
+    return (PYTHON, "-m", "inference.worker", *pool, *queues, *habits)
 
 
 def beat_command(layout: Layout, log_level: str) -> tuple[str, ...]:

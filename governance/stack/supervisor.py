@@ -104,9 +104,13 @@ class Stack:
         check_port(self.place.port)
         self.start_servers()
         self.migrate()
-        for program in self.plan.programs:
+        programs = self.plan.programs
+        for program in (each for each in programs if not each.late):
             self.children.start(program)
-        self.announce(self.await_ready())
+        announcement = self.await_ready()
+        for program in (each for each in programs if each.late):
+            self.children.start(program)
+        self.announce(announcement)
 
     def start_servers(self) -> None:
         """Start the embedded servers as children that die with us."""

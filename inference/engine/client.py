@@ -1,11 +1,8 @@
 """The supervisor's side of one engine: start it, give it a job, watch it, kill it."""
 
 import logging
-import os
 import queue
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from inference.engine.protocol import (
     receive,
     send,
 )
+from inference.engine.spawning import Spawned, spawn
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +119,11 @@ class EngineProcess:
     job is the watchdog's clock, for a job may wait in the engine behind another.
     """
 
-    def __init__(self, model: str = "", gpu: str = "") -> None:
+    def __init__(self, model: str = "", gpu: str = "", *, spawned: Spawned | None = None) -> None:
         self.model = model
         self.gpu = gpu
+        # A process that loads already; the first start takes it instead of spawning another.
+        self.spawned = spawned
         self.process: subprocess.Popen[bytes] | None = None
         self.connection: Connection | None = None
         self.ready: Ready | None = None
@@ -138,7 +138,8 @@ class EngineProcess:
 
         Raises EngineNotReady with the engine's own words.
         """
-        self.process, connection = spawn(self.model, self.gpu)
+        self.process, connection = self.spawned or spawn(self.model, self.gpu)
+        self.spawned = None
         self.connection = connection
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -212,6 +213,9 @@ class EngineProcess:
 
     def kill(self) -> None:
         """End the process at once; harmless when it has ended."""
+        if self.spawned is not None:
+            self.process, self.connection = self.spawned
+            self.spawned = None
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -251,23 +255,3 @@ class EngineProcess:
     def _last_words(self) -> str:
         code = self.process.wait() if self.process is not None else None
         return f"the engine process ended (exit status {code})"
-
-
-def spawn(model: str, gpu: str) -> tuple["subprocess.Popen[bytes]", Connection]:
-    """A new engine process and our end of its connection; empty ``model``: the settings' first."""
-    ours, theirs = socket.socketpair()
-    process = subprocess.Popen(  # noqa: S603 (our own module, no shell)
-        [sys.executable, "-m", "inference.engine.process", str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
-        env={
-            # Threads that spin while they wait starve the neighbours on a small machine.
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
-            **os.environ,
-            **({"LICET_MODEL": model} if model else {}),
-            **({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}),
-            "LICET_SUPERVISOR_PID": str(os.getpid()),
-        },
-    )
-    theirs.close()
-    return process, Connection(ours.detach())

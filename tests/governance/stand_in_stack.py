@@ -29,6 +29,12 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 while True: time.sleep(0.1)
 """
+# Ends with 1 unless the web process answers already.
+LATECOMER = """
+import sys, time, urllib.request
+urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/readyz", timeout=5)
+time.sleep(600)
+"""
 SEED = {"organization": "stand-in", "login_url": "/login/once", "api_key": "lct_test_stand_in"}
 COUNT = """
 import json, sys, psycopg
@@ -46,6 +52,7 @@ def plan(layout: Layout, port: int) -> Plan:
         migrate=(*python, COUNT, str(layout.addresses)),
         seed=(*python, f"print({json.dumps(json.dumps(SEED))})"),
         programs=(
+            Program("latecomer", (*python, LATECOMER, str(port)), late=True),
             Program("web", (*python, WEB, str(port))),
             Program("worker", (*python, SLEEPER)),
         ),

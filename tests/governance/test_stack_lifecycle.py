@@ -125,6 +125,15 @@ def test_stdout_carries_the_json_line_and_nothing_else(launch: Launch) -> None:
     assert rest == ""
 
 
+def test_what_is_late_starts_once_the_others_are_healthy(launch: Launch, home: Path) -> None:
+    up = launch()
+    announced(up)
+
+    assert any(names(child, "readyz") for child in descendants(up))
+    time.sleep(0.5)
+    assert "latecomer stopped" not in said(home)
+
+
 def test_sigterm_leaves_no_process_and_no_note_behind(launch: Launch, home: Path) -> None:
     up = launch()
     announced(up)
