@@ -39,13 +39,19 @@ OPEN = {
     "v1/verify": "open to anybody, rate-limited; a job is named to its own organization only",
 }
 # Addresses whose blanks name a model, which is nobody's object.
-OF_NO_TENANT = {"v1/models/<str:owner>/<str:name>/predictions"}
+OF_NO_TENANT = {
+    "v1/models/<str:owner>/<str:name>/predictions",
+    "hf/models/<path:model>",
+    "generate/image/krea/krea-2/<str:variant>",
+}
+# Where the dialects live: our own and OpenAI's, Hugging Face's, Krea's.
+API = ("v1/", "hf/", "generate/", "jobs/")
 # What a request that is understood but refused may answer besides 404.
 NOT_HERE = {404, 405, 415}
 
 
 def api_routes() -> list[str]:
-    """Every route below /v1/, from the resolver, so that a new view is covered at once."""
+    """Every route of the API, from the resolver, so that a new view is covered at once."""
     found: set[str] = set()
 
     def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
@@ -53,7 +59,7 @@ def api_routes() -> list[str]:
             route = prefix + str(pattern.pattern)
             if isinstance(pattern, URLResolver):
                 walk(pattern.url_patterns, route)
-            elif route.startswith("v1/"):
+            elif route.startswith(API):
                 found.add(route)
 
     walk(get_resolver().url_patterns, "")

@@ -15,8 +15,12 @@ from inference.models import Generation
 pytestmark = pytest.mark.django_db
 
 
-def tenant_patterns() -> list[str]:
-    """Every address under /o/<slug>/, from the resolver itself, so that a new page is covered."""
+TENANTS = ("o/<slug:slug>", "moderation/decisions/")
+OPERATORS = ("operator/", "moderation/")
+
+
+def patterns_of(*beginnings: str) -> list[str]:
+    """Every address that begins so, from the resolver itself, so that a new page is covered."""
     found: list[str] = []
 
     def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
@@ -24,7 +28,7 @@ def tenant_patterns() -> list[str]:
             route = prefix + str(pattern.pattern)
             if isinstance(pattern, URLResolver):
                 walk(pattern.url_patterns, route)
-            elif route.startswith("o/<slug:slug>"):
+            elif route.startswith(beginnings):
                 found.append("/" + route)
 
     walk(get_resolver().url_patterns, "")
@@ -38,11 +42,19 @@ def filled(route: str, slug: str, generation_id: object) -> str:
     return re.sub(r"<(uuid|str|slug):[a-z_]+>", str(generation_id), route)
 
 
-def answers(browser: Client, slug: str, generation_id: object) -> dict[str, int | str]:
-    """What each tenant address answers: the place that it sends to, or its status."""
+def answers(
+    browser: Client, slug: str, generation_id: object, routes: list[str]
+) -> dict[str, int | str]:
+    """What each address answers: the place that it sends to, or its status.
+
+    What can only be posted to is posted to.
+    """
     found: dict[str, int | str] = {}
-    for route in tenant_patterns():
-        answer = browser.get(filled(route, slug, generation_id))
+    for route in routes:
+        address = filled(route, slug, generation_id)
+        answer = browser.get(address)
+        if answer.status_code == 405:
+            answer = browser.post(address)
         found[route] = answer.headers.get("Location") or answer.status_code
     return found
 
@@ -54,19 +66,19 @@ class TestTenantPages:
         browser = Client()
         browser.force_login(stranger)
 
-        found = answers(browser, organization.slug, delivered.id)
+        found = answers(browser, organization.slug, delivered.id, patterns_of(*TENANTS))
 
-        assert {route: said for route, said in found.items() if said not in {404, 405}} == {}
+        assert {route: said for route, said in found.items() if said != 404} == {}
 
     def test_send_an_anonymous_reader_to_sign_in(
         self, organization: Organization, delivered: Generation
     ) -> None:
-        found = answers(Client(), organization.slug, delivered.id)
+        routes = patterns_of(*TENANTS, *OPERATORS)
+
+        found = answers(Client(), organization.slug, delivered.id, routes)
 
         elsewhere = {
-            route: said
-            for route, said in found.items()
-            if said != 405 and not str(said).startswith("/login/?next=")
+            route: said for route, said in found.items() if not str(said).startswith("/login/")
         }
         assert elsewhere == {}
 
@@ -79,8 +91,15 @@ class TestTenantPages:
 
         assert browser.get(f"/o/{own.slug}/generations/{delivered.id}/").status_code == 404
 
-    def test_the_operators_home_does_not_exist_for_tenants(self, reader: Client) -> None:
-        assert reader.get("/operator/").status_code == 404
+    def test_the_operators_pages_do_not_exist_for_tenants(
+        self, reader: Client, organization: Organization, delivered: Generation
+    ) -> None:
+        routes = [route for route in patterns_of(*OPERATORS) if "moderation/decisions/" not in route]
+
+        found = answers(reader, organization.slug, delivered.id, routes)
+
+        assert len(found) > 20
+        assert {route: said for route, said in found.items() if said != 404} == {}
 
 
 class TestLoginLink:
