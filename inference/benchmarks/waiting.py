@@ -22,10 +22,12 @@ from inference.benchmarks.load import Measured, Order, request_bytes
 
 PATHS = ("/v1/balance", "/v1/models", "/v1/generations?limit=5")
 AT_ONCE = 8
+ANSWER_BYTES = 2000
 
 
-async def wait_for_image(order: Order, number: int, opened: asyncio.Semaphore) -> None:
-    """One client that waits: sends its request and then only listens."""
+async def wait_for_image(order: Order, number: int, opened: asyncio.Semaphore) -> bytes:
+    """One client that waits: sends its request and then only listens. What was answered, if it was."""
+    answer = b""
     async with opened:
         reader, writer = await asyncio.open_connection("127.0.0.1", order.port)
         writer.write(request_bytes(order, number))
@@ -35,10 +37,11 @@ async def wait_for_image(order: Order, number: int, opened: asyncio.Semaphore) -
         else:
             await asyncio.sleep(0.05)
     try:
-        while await reader.read(65536):
-            pass
+        while part := await reader.read(65536):
+            answer = (answer + part)[:ANSWER_BYTES]
     finally:
         writer.close()
+    return answer
 
 
 @contextlib.asynccontextmanager
@@ -62,13 +65,13 @@ async def waiting(port: int, keys: list[str], clients: int) -> AsyncIterator[Non
         raise SystemExit(f"only {alive} of {clients} clients were still waiting at the end")
 
 
-async def until_waiting(port: int, clients: int, tasks: list["asyncio.Task[None]"]) -> None:
+async def until_waiting(port: int, clients: int, tasks: list["asyncio.Task[bytes]"]) -> None:
     """Until the server holds a connection for each of them, and ten seconds for what it admits."""
     while True:
         for task in tasks:
             if task.done():
-                task.result()
-                raise SystemExit("a client was turned away instead of waiting")
+                said = task.result().decode(errors="replace")
+                raise SystemExit(f"a client was turned away instead of waiting: {said}")
         held = [
             each
             for each in psutil.net_connections("tcp")
