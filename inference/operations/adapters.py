@@ -19,9 +19,16 @@ from governance.operations import audit
 from governance.operations.releases import HashedFile, register_release
 from inference.kernel.adapter_files import Adapter as AdapterFile
 from inference.kernel.adapter_files import normalised
+from inference.kernel.adapter_words import words_of
 from inference.kernel.tensor_files import read_tensors
 from inference.models import Adapter
 from inference.queries.adapters import visible_adapters
+from moderation.operations.screening import (
+    GateRefusal,
+    ScreenedPrompt,
+    record_prompt_decision,
+    screen_prompt,
+)
 
 MOST_BYTES = 512 << 20
 MOST_PER_REQUEST = 4
@@ -59,8 +66,10 @@ def upload_adapter(
 ) -> Adapter:
     """Normalise, validate and register a LoRA file for ``organization_id``.
 
-    The file's hash is looked up on the deny-list as sent and as normalised. Raises InvalidRequest,
-    TensorFileInvalid, AdapterInvalid, ReleaseDenied, AdapterExists, NotFound (the base model).
+    The file's hash is looked up on the deny-list as sent and as normalised. What it says of itself
+    (name, trigger, metadata) passes the gate like a prompt, and the decision is on record. Raises
+    InvalidRequest, TensorFileInvalid, AdapterInvalid, ReleaseDenied, AdapterExists, NotFound (the base
+    model), PromptBlocked, PromptHeld, GateUnavailable.
     An adapter that changes nothing is taken, and says so. Not retryable, but for AdapterExists.
     """
     if not name.strip() or len(data) > MOST_BYTES:
@@ -68,10 +77,19 @@ def upload_adapter(
             f"An adapter needs a name and at most {MOST_BYTES >> 20} MiB.", param="name"
         )
     base = base_release(base_slug)
-    file = normalised(read_tensors(data))
+    sent = read_tensors(data)
+    file = normalised(sent)
     normal = file.as_file()
+    adapter_id = uuid7()
+    screened = screen_words(
+        words_of(name.strip()[:100], trigger[:100], sent.metadata),
+        adapter_id,
+        organization_id,
+        actor,
+        at,
+    )
     adapter = Adapter(
-        id=uuid7(),
+        id=adapter_id,
         organization_id=organization_id,
         name=name.strip()[:100],
         trigger=trigger[:100],
@@ -89,11 +107,26 @@ def upload_adapter(
     adapter.blob = f"{organization_id}/adapters/{adapter.id}.safetensors"
     default_storage.save(adapter.blob, ContentFile(normal))
     try:
-        register(adapter, base, file, len(data), actor, at)
+        register(adapter, base, file, screened, len(data), actor, at)
     except Exception:
         default_storage.delete(adapter.blob)
         raise
     return adapter
+
+
+def screen_words(
+    words: str, adapter_id: UUID, organization_id: UUID, actor: Actor, at: datetime
+) -> ScreenedPrompt:
+    """What the adapter says of itself, past the gate. A refusal is on record before it is raised."""
+    try:
+        return screen_prompt(
+            text=words, kind="trigger", subject=adapter_id, organization_id=organization_id, at=at
+        )
+    except GateRefusal as refusal:
+        record_prompt_decision(
+            refusal, job_id=adapter_id, organization_id=organization_id, actor=actor, at=at
+        )
+        raise
 
 
 @transaction.atomic
@@ -101,6 +134,7 @@ def register(
     adapter: Adapter,
     base: ModelRelease,
     file: AdapterFile,
+    screened: ScreenedPrompt,
     sent_bytes: int,
     actor: Actor,
     at: datetime,
@@ -125,6 +159,13 @@ def register(
             adapter.save(force_insert=True)
     except IntegrityError as error:
         raise AdapterExists("This adapter was registered before; use that one.") from error
+    record_prompt_decision(
+        screened,
+        job_id=adapter.id,
+        organization_id=adapter.organization_id,
+        actor=actor,
+        at=at,
+    )
     record(adapter, actor, "adapter.registered", modules=len(file.pairs), base=base.slug)
 
 

@@ -1,5 +1,6 @@
 """Adapters of tenants: taken in, private, denied, priced, revoked."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from governance.operations.groups import join_group
 from governance.operations.releases import ReleaseDenied
 from governance.operations.revocation import revoke_release
 from inference.kernel.adapter_files import AdapterInvalid, normalised
-from inference.kernel.tensor_files import read_tensors
+from inference.kernel.tensor_files import read_tensors, write_tensors
 from inference.models import Adapter, Generation
 from inference.operations.adapters import (
     AdapterChoice,
@@ -30,8 +31,10 @@ from inference.operations.leases import claim_next
 from inference.operations.running import command_of, run_attempt
 from inference.operations.sweeping import sweep
 from inference.queries.adapters import adapter_of, visible_adapters
+from moderation.models import Decision
+from moderation.operations.screening import PromptBlocked
 from tests.factories import SYSTEM
-from tests.inference.adapters_in_circulation import matrices, peft
+from tests.inference.adapters_in_circulation import matrices, named, peft
 from tests.inference.conftest import WORKER, SketchEngine
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +114,36 @@ class TestUploadAdapter:
 
         with pytest.raises(AdapterInvalid):
             upload(peft(bad))
+
+    @pytest.mark.parametrize("where", ["name", "trigger", "metadata"])
+    def test_refuses_what_says_of_itself_what_the_policy_forbids(
+        self, upload: Upload, where: str
+    ) -> None:
+        words = "a photo of a naked child"
+        tensors = named(matrices(1, SHAPES), lambda name: f"transformer.{name}")
+        metadata = {"ss_tag_frequency": json.dumps({"10_set": {"1girl": 3, words: 40}})}
+        sent = {
+            "name": {"name": words},
+            "trigger": {"trigger": words},
+            "metadata": {"data": write_tensors(tensors, metadata)},
+        }
+
+        with pytest.raises(PromptBlocked):
+            upload(**sent[where])
+
+        assert not Adapter.objects.exists()
+        decision = Decision.objects.get()
+        assert (decision.subject_kind, decision.outcome) == ("trigger", "block")
+
+    def test_puts_on_record_that_its_words_were_read(self, upload: Upload) -> None:
+        adapter = upload(trigger="in the aurora style")
+
+        decision = Decision.objects.get()
+        assert (decision.job_id, decision.subject_kind, decision.outcome) == (
+            adapter.id,
+            "trigger",
+            "allow",
+        )
 
     def test_refuses_the_same_adapter_twice(self, upload: Upload) -> None:
         upload()

@@ -4,7 +4,8 @@
     python tests/journeys/first_image.py URL API_KEY [step ...]
 
 Walks: an image that passes, a prompt that is blocked, an engine killed in the middle of a job (finished
-by the next engine, charged once), an empty wallet, a revoked key. Prints one line per step; exit status
+by the next engine, charged once), an empty wallet, a revoked key, and last the model's revocation, after
+which the stack generates nothing (`make reset`). Prints one line per step; exit status
 1 at the first thing that is not as promised. Needs to run on the stack's machine, because it kills the
 engine and uses `manage.py` for the empty wallet and the revoked key.
 """
@@ -127,6 +128,44 @@ class Journey:
             return f"401 {refusal.code}"
         raise AssertionError("a revoked key was accepted")
 
+    def a_revoked_model(self) -> str:
+        """Within five seconds no job of it runs or waits, no engine holds it, nothing was charged."""
+        before = self.balance()
+        order = {"prompt": "a small green star on a white background", "steps": 100}
+        jobs = [self.http.post("/v1/generations", json=order).json()["id"] for _ in range(20)]
+        while self.state_of(jobs[0]) == "queued":
+            time.sleep(0.05)
+        model = self.http.get(f"/v1/generations/{jobs[0]}").json()["model"]
+        shell = revoking_shell(model)
+        revoked = time.monotonic()
+        shell.communicate("\n")
+        waits: dict[str, float] = {}
+        while len(waits) < 3 and time.monotonic() - revoked < 30:
+            states = {self.state_of(job) for job in jobs}
+            for name, done in (
+                ("queue", "queued" not in states),
+                ("running", "running" not in states),
+                ("engine", not engine_processes()),
+            ):
+                if done:
+                    waits.setdefault(name, time.monotonic() - revoked)
+        took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in waits.items())
+        assert len(waits) == 3, f"still there after 30 s; gone: {took}"
+        assert max(waits.values()) < 5, took
+        ended = {self.state_of(job) for job in jobs}
+        assert ended <= {"failed", "cancelled", "succeeded"}, ended
+        paid = sum(
+            self.http.get(f"/v1/generations/{job}").json()["charged_microusd"] for job in jobs
+        )
+        after = self.balance()
+        assert after["held_microusd"] == 0
+        assert before["posted_microusd"] - after["posted_microusd"] == paid
+        return f"gone after: {took}; {len(jobs)} jobs, {paid:,} microdollars for what was delivered"
+
+    def state_of(self, job_id: str) -> str:
+        """The job's status."""
+        return str(self.http.get(f"/v1/generations/{job_id}").json()["status"])
+
     def until_final(self, job_id: str, *, within_s: float = 180) -> dict[str, object]:
         """The generation, once nothing more will happen to it."""
         deadline = time.monotonic() + within_s
@@ -173,6 +212,34 @@ print(json.dumps({"id": str(made.key.id), "api_key": made.secret}))
 """
 
 
+REVOKE = """
+import sys
+from django.utils.timezone import now
+from governance.kernel.actors import SYSTEM
+from governance.models import ModelRelease
+from governance.operations.revocation import revoke_release
+
+release = ModelRelease.objects.get(slug="{model}", status="active")
+print("loaded", flush=True)
+sys.stdin.readline()
+revoke_release(release_id=release.id, reason="journey", actor=SYSTEM, at=now())
+"""
+
+
+def revoking_shell(model: str) -> "subprocess.Popen[str]":
+    """A shell of the stack that revokes the model as soon as it reads a line, and then ends."""
+    shell = subprocess.Popen(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", REVOKE.format(model=model)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert shell.stdout is not None
+    assert shell.stdout.readline().strip() == "loaded"
+    return shell
+
+
 def tenant_without_money() -> dict[str, str]:
     """A key of an eligible organization whose wallet is empty."""
     answer: dict[str, str] = json.loads(
@@ -208,6 +275,7 @@ def main() -> int:
         journey.an_engine_killed_mid_job,
         journey.an_empty_wallet,
         journey.a_revoked_key,
+        journey.a_revoked_model,  # last: nothing is generated after it
     ]
     chosen = set(sys.argv[3:])
     for step in steps:
