@@ -176,8 +176,10 @@ def rewrite_from(first: int) -> Callable[[Any], None]:
                 WHERE index >= {first}"""  # noqa: S608
         )
         cursor.execute(f"DELETE FROM governance_audit_checkpoint WHERE size > {first}")  # noqa: S608
-        block = first // 256
-        cursor.execute("DELETE FROM governance_audit_node WHERE index >= %s OR level > 8", [block])
+        # A node of level 8 stands over 2**8 leaves, one of level 16 over 2**16, and so on.
+        cursor.execute(
+            "DELETE FROM governance_audit_node WHERE index >= %s::bigint >> level::int", [first]
+        )
         rebuild_nodes(first)
         publish_checkpoint(at=now())
 
