@@ -40,10 +40,13 @@ def orders(seed: int, count: int) -> Iterator[tuple[str, dict[str, object], bool
 
 
 class Clients:
-    """Threads that share one stream of orders."""
+    """Threads that share one stream of orders, spread evenly over ``seconds``."""
 
-    def __init__(self, url: str, key: str, *, seed: int, jobs: int, threads: int) -> None:
+    def __init__(
+        self, url: str, key: str, *, seed: int, jobs: int, threads: int, seconds: float
+    ) -> None:
         self.url, self.key = url, key
+        self.pause_s = seconds * threads / jobs
         self.told = Told()
         self._orders = orders(seed, jobs)
         self._next = threading.Lock()
@@ -59,7 +62,9 @@ class Clients:
                     order = next(self._orders, None)
                 if order is None:
                     return
+                began = time.monotonic()
                 self.place(http, *order)
+                time.sleep(max(0.0, self.pause_s - (time.monotonic() - began)))
 
     def place(self, http: httpx.Client, key: str, body: dict[str, object], regrets: bool) -> None:
         """Send it until there is an answer that is final."""

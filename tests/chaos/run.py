@@ -55,7 +55,12 @@ def ordeal(stack: ChaosStack, chosen: argparse.Namespace) -> dict[str, Any]:
     """Orders and faults side by side, healing, verdict."""
     began = time.monotonic()
     clients = Clients(
-        stack.url, stack.key, seed=chosen.seed, jobs=chosen.jobs, threads=chosen.threads
+        stack.url,
+        stack.key,
+        seed=chosen.seed,
+        jobs=chosen.jobs,
+        threads=chosen.threads,
+        seconds=chosen.faults * chosen.every,
     )
     trouble = Trouble(stack, planned(chosen.seed, chosen.faults), chosen.every, chosen.seed)
     for thread in (*clients.threads, trouble.thread):
@@ -68,6 +73,8 @@ def ordeal(stack: ChaosStack, chosen: argparse.Namespace) -> dict[str, Any]:
             f"{sum(trouble.done.values())} faults"
         )
     healed = stack.wait_ready()
+    if not healed:
+        say(f"not healthy again: {stack.sick}")
     for thread in clients.threads:
         thread.join()
     settle(stack)

@@ -13,7 +13,7 @@ import psutil
 from governance.stack.valkey import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S, STOP_S = 300, 60
+START_S, STOP_S = 180, 60
 # How each part is known among the processes of the home, by its command line.
 PARTS = {
     "web": "uvicorn",
@@ -30,6 +30,7 @@ class ChaosStack:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.sick: dict[str, str] = {}
         self.port = free_port()
         self.environment = {
             **os.environ,
@@ -88,14 +89,18 @@ class ChaosStack:
         return found
 
     def is_ready(self) -> bool:
-        """Whether every part is healthy."""
+        """Whether every part is healthy; ``sick`` keeps what is not."""
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
-        except httpx.HTTPError:
+            reply = httpx.get(f"{self.url}/readyz", timeout=10)
+            checks = reply.json()["checks"]
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            self.sick = {"web": repr(error)}
             return False
+        self.sick = {name: each["detail"] for name, each in checks.items() if not each["ok"]}
+        return reply.status_code == 200
 
     def wait_ready(self) -> bool:
-        """Until it is, at most five minutes."""
+        """Until it is, at most three minutes."""
         until = time.monotonic() + START_S
         while time.monotonic() < until:
             if self.is_ready():
