@@ -12,9 +12,3 @@ bench-admission: venv ## admissions a second beside the LiteLLM proxy in one run
 
 bench-waiting: venv ## what 500 waiting clients cost the others in one web process; JSON last
 	@$(PY) -m inference.benchmarks.waiting $(ARGS)
-
-# The whole stack under faults.
-.PHONY: chaos
-
-chaos: venv ## hundreds of jobs while every part is killed and paused by a seed; JSON last
-	@$(PY) -m tests.chaos.run $(ARGS)
