@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from governance.kernel.actors import Actor
+from governance.kernel.diagnosis import Examination
 from governance.kernel.report_parts import ReportScope, ReportSection
 
 T = TypeVar("T")
@@ -102,6 +103,8 @@ class Registry(Generic[T]):
 
 
 health_checks: Registry[HealthCheck] = Registry("health check")
+# What `manage.py doctor` looks at, in this order; the database comes before what needs it.
+examinations: Registry[Examination] = Registry("examination")
 navigation: Registry[NavigationItem] = Registry("navigation item")
 # What the operator's home shows besides the licence: (at) gives tiles, in a few fast queries.
 operator_tiles: Registry[Callable[[datetime], list[OperatorTile]]] = Registry("operator tiles")

@@ -74,7 +74,8 @@ def run(home: Path, wanted: argparse.Namespace) -> dict[str, Any]:
             stack.url, keys, wishes(wanted.jobs, wanted.seed, wanted.size), wanted.clients
         )
         crowd.start()
-        killed = attack(stack, wanted.seed, wanted.faults, tell)
+        killed = attack(stack, wanted.seed, wanted.faults, tell, crowd.allow)
+        crowd.allow(1.0)
         tell(f"no more faults after {time.monotonic() - began:.0f} s, {crowd.done} jobs done")
         stopped = time.monotonic()
         missing = wait_for_kinds(stack, BACK_S)

@@ -21,10 +21,17 @@ def plan(seed: int, faults: int) -> list[tuple[float, str]]:
     return [(dice.uniform(0.5, 6.0), victim) for victim in victims]
 
 
-def attack(stack: Stack, seed: int, faults: int, tell: Callable[[str], None]) -> "Counter[str]":
-    """Carry out the plan; how often each kind was killed."""
+def attack(
+    stack: Stack,
+    seed: int,
+    faults: int,
+    tell: Callable[[str], None],
+    allow: Callable[[float], None],
+) -> "Counter[str]":
+    """Carry out the plan; how often each kind was killed. ``allow`` is told the share that is done."""
     killed: Counter[str] = Counter()
     for number, (pause, victim) in enumerate(plan(seed, faults), 1):
+        allow(number / faults)
         time.sleep(pause)
         if not stack.is_up():
             break

@@ -118,10 +118,11 @@ def kind_of(name: str, command: list[str]) -> str | None:
         "worker": "-m inference.worker",
         "engine": "inference.engine.process",
         "beat": "governance beat",
-        "valkey": "valkey.conf",
     }
     if name == "postgres" and "-D" in command:
         return "postgres"
+    if name.startswith("valkey"):
+        return "valkey"
     return next((kind for kind, mark in marks.items() if mark in line), None)
 
 
