@@ -94,7 +94,9 @@ class TestTenantPages:
     def test_the_operators_pages_do_not_exist_for_tenants(
         self, reader: Client, organization: Organization, delivered: Generation
     ) -> None:
-        routes = [route for route in patterns_of(*OPERATORS) if "moderation/decisions/" not in route]
+        routes = [
+            route for route in patterns_of(*OPERATORS) if "moderation/decisions/" not in route
+        ]
 
         found = answers(reader, organization.slug, delivered.id, routes)
 
