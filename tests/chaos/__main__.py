@@ -74,22 +74,21 @@ def run(home: Path, wanted: argparse.Namespace) -> dict[str, Any]:
             stack.url, keys, wishes(wanted.jobs, wanted.seed, wanted.size), wanted.clients
         )
         crowd.start()
-        killed = attack(stack, wanted.seed, wanted.faults, tell, crowd.allow)
+        killed = attack(stack, wanted.seed, wanted.faults, tell, crowd.allow, crowd.share_done)
         crowd.allow(1.0)
         tell(f"no more faults after {time.monotonic() - began:.0f} s, {crowd.done} jobs done")
         stopped = time.monotonic()
         missing = wait_for_kinds(stack, BACK_S)
         settle(stack, crowd)
         settled_s = time.monotonic() - stopped
+        if not stack.is_up():
+            raise SystemExit(f"`manage.py up` itself ended: {stack.last_words()}")
         found = audit(stack, crowd, home)
         result = summary(wanted, killed, found)
         result["down"] = missing
         result["drain_s"] = round(settled_s, 1)
         result["seconds"] = round(time.monotonic() - began, 1)
-        if not stack.is_up():
-            result["kept"] = False
-            result["down"] = ["up"]
-            tell(stack.last_words())
+        result["kept"] = result["kept"] and not missing
         return result
     finally:
         stack.close()

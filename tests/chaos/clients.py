@@ -80,6 +80,10 @@ class Crowd:
         """Let this share of the wishes be asked, and one more for each client."""
         self.allowed = int(share * len(self.told)) + len(self.threads)
 
+    def share_done(self) -> float:
+        """The share of the wishes that have an end."""
+        return self.done / len(self.told)
+
     def is_busy(self) -> bool:
         """Whether a client still waits."""
         return any(thread.is_alive() for thread in self.threads)
