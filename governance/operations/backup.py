@@ -10,7 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
 
 from governance.kernel.errors import InvalidRequest
@@ -59,7 +59,7 @@ def make_backup(*, folder: Path, with_secrets: bool, at: datetime) -> Backup:
         "made_at": at.isoformat(),
         "dump_sha256": digest(dump),
         "blobs": blobs,
-        "storage": type(default_storage._wrapped).__name__,  # type: ignore[attr-defined]  # noqa: SLF001
+        "storage": type(storages["default"]).__name__,
         "secrets": secret_marks(),
         "with_secrets": with_secrets,
     }
@@ -88,7 +88,7 @@ def secret_marks() -> dict[str, str]:
 
 def blob_folder() -> Path | None:
     """Where the blobs lie on this machine; None where a bucket keeps them."""
-    storage = default_storage._wrapped or default_storage  # type: ignore[attr-defined]  # noqa: SLF001
+    storage = storages["default"]
     return Path(storage.location) if isinstance(storage, FileSystemStorage) else None
 
 
