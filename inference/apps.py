@@ -11,6 +11,7 @@ from governance.kernel.registry import (
     call_weights,
     erasure_hooks,
     examinations,
+    gauges,
     health_checks,
     navigation,
     operator_tiles,
@@ -50,6 +51,9 @@ class InferenceConfig(AppConfig):
         for part in EXAMINATIONS:
             examinations.register(part.name, part)
         register_job_states(states_of)
+        from inference.queries.gauges import job_gauges
+
+        gauges.register("jobs", job_gauges)
         register_evidence("gate decision", jobs_without_release)
         revocation_hooks.register("generations", void_release)
         call_weights.register("images:write", image_weight)

@@ -27,12 +27,14 @@ class Diagnosis:
 class Examination:
     """One part that the doctor looks at. ``look`` takes the time; where it raises, the part is broken
     and ``remedy`` says what to do. ``needs_database``: tells nothing while the database is silent.
+    ``is_slow``: reads or computes much; the metrics leave it out.
     """
 
     name: str
     look: Callable[[datetime], Diagnosis]
     remedy: str
     needs_database: bool = False
+    is_slow: bool = False
 
 
 def fine(detail: str) -> Diagnosis:

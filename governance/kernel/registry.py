@@ -54,6 +54,16 @@ class OperatorTile:
 
 
 @dataclass(frozen=True)
+class Gauge:
+    """One figure for Prometheus; ``labels`` never name a tenant or a person."""
+
+    name: str
+    about: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Finding:
     """One answer of the portal's search: where it leads, and under which heading it stands."""
 
@@ -105,6 +115,8 @@ class Registry(Generic[T]):
 health_checks: Registry[HealthCheck] = Registry("health check")
 # What `manage.py doctor` looks at, in this order; the database comes before what needs it.
 examinations: Registry[Examination] = Registry("examination")
+# What `manage.py metrics` tells besides the health of each part: (at) gives gauges, in fast queries.
+gauges: Registry[Callable[[datetime], list[Gauge]]] = Registry("gauges")
 navigation: Registry[NavigationItem] = Registry("navigation item")
 # What the operator's home shows besides the licence: (at) gives tiles, in a few fast queries.
 operator_tiles: Registry[Callable[[datetime], list[OperatorTile]]] = Registry("operator tiles")

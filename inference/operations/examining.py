@@ -87,12 +87,10 @@ def look_at_queue(at: datetime) -> Diagnosis:
     )
 
 
-EXAMINATIONS = tuple(
-    Examination(name, look, remedy, needs_database=True)
-    for name, look, remedy in (
-        ("model", look_at_model, MODEL),
-        ("engines", look_at_engines, "docs/runbooks/lost-gpu.md"),
-        ("leases", look_at_jobs, STUCK),
-        ("queue", look_at_queue, STUCK),
-    )
+EXAMINATIONS = (
+    # Reads every byte of the model.
+    Examination("model", look_at_model, MODEL, needs_database=True, is_slow=True),
+    Examination("engines", look_at_engines, "docs/runbooks/lost-gpu.md", needs_database=True),
+    Examination("leases", look_at_jobs, STUCK, needs_database=True),
+    Examination("queue", look_at_queue, STUCK, needs_database=True),
 )

@@ -12,5 +12,7 @@ def look_at_gate(_at: datetime) -> Diagnosis:
 
 
 EXAMINATIONS = (
-    Examination("gate", look_at_gate, "docs/runbooks/classifier-down.md", needs_database=True),
+    Examination(
+        "gate", look_at_gate, "docs/runbooks/classifier-down.md", needs_database=True, is_slow=True
+    ),
 )
