@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ django.setup()
 
 # ruff: noqa: E402, T201 (Django first; the last line is the result)
 from django.db import connection
+from django.utils.timezone import now
 
 from billing.models import Hold, HoldState, LedgerTransaction
 from governance.kernel.errors import DomainError
-from inference.models import OPEN_STATES, Artifact, Generation, IdempotencyKey, State
+from inference.models import OPEN_STATES, Artifact, EngineStatus, Generation, IdempotencyKey, State
 from inference.operations.storage import read_image
 
 # Captures that booked other money than the job says, or booked it twice.
@@ -46,6 +48,9 @@ def unsettled() -> dict[str, int]:
     return {
         "open_jobs": Generation.objects.filter(state__in=OPEN_STATES).count(),
         "open_holds": Hold.objects.filter(state=HoldState.OPEN).count(),
+        "engines": EngineStatus.objects.filter(
+            state__in=("ready", "busy"), seen_at__gt=now() - timedelta(seconds=15)
+        ).count(),
         "finished": Generation.objects.exclude(state__in=OPEN_STATES).count(),
     }
 
@@ -72,7 +77,9 @@ def check(told: list[dict[str, Any]]) -> dict[str, Any]:
 def lost(told: list[dict[str, Any]], jobs: dict[str, Generation]) -> list[str]:
     """Wishes that were accepted and have no job, that never were accepted, or keys without a job."""
     gone = [wish["key"] for wish in told if not set(wish["ids"]) <= jobs.keys()]
-    never = [wish["key"] for wish in told if not wish["ids"] and not wish["status"]]
+    never = [
+        wish["key"] for wish in told if wish["tries"] and not wish["ids"] and not wish["status"]
+    ]
     keys = IdempotencyKey.objects.values_list("key", "generation_id")
     return [*gone, *never, *(key for key, job in keys if str(job) not in jobs)]
 
