@@ -22,7 +22,7 @@ from governance.kernel.diagnosis import Diagnosis, Examination, broken, by_age, 
 GIB = 1 << 30
 DISK_WARNING, DISK_BROKEN = 5 * GIB, GIB // 2
 SKEW_WARNING_S, SKEW_BROKEN_S = 2.0, 30.0
-BROKER_S = 3.0
+BROKER_S = 3
 # A task is sent every 15 s by beat and run by a worker: both live when it was.
 TICK_KEY = "beat-tick"
 TICK_WARNING_S, TICK_BROKEN_S = 60.0, 120.0
