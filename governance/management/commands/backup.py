@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.timezone import now
 
 from governance.kernel.errors import InvalidRequest
-from governance.operations.backup import BackupFailed, make_backup, secret_marks
+from governance.operations.backup import BackupFailed, make_backup
 
 
 class Command(BaseCommand):
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         except (InvalidRequest, BackupFailed) as failure:
             raise CommandError(str(failure)) from failure
         if not made.secrets:
-            names = ", ".join(secret_marks())
+            names = ", ".join(settings.SECRET_MARKS)
             self.stdout.write(f"Not in it, keep them elsewhere: {names}.")
         result = {
             "folder": str(made.folder),
