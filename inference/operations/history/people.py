@@ -50,5 +50,7 @@ def keys_of(organization: Organization, *, at: datetime) -> list[ApiKey]:
         )
         for name in names:
             known = ApiKey.objects.filter(project=project, name=name).first()
-            keys.append(known or create_api_key(project=project, name=name, actor=SYSTEM, at=at).key)
+            keys.append(
+                known or create_api_key(project=project, name=name, actor=SYSTEM, at=at).key
+            )
     return keys

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from governance.kernel.actors import SYSTEM
-from governance.models import Organization
+from governance.models import AuditEntry, Organization
 from inference.models import Artifact, Generation, State
 from moderation.operations.appeals import AppealClosed, file_appeal, report_image
 
@@ -22,12 +22,13 @@ def appeal_and_report(organization: Organization, *, at: datetime) -> None:
             continue
         break
     image = (
-        Artifact.objects.filter(organization=organization, deleted_at=None)
+        Artifact.objects.filter(organization_id=organization.id, deleted_at=None)
         .filter(generation__request_id__startswith="history-")
         .order_by("-created_at")
         .first()
     )
-    if image is not None:
+    reported = AuditEntry.objects.filter(organization_id=organization.id, act="image.reported")
+    if image is not None and not reported.exists():
         report_image(
             job_id=image.generation_id, index=image.index, sha256=image.sha256,
             organization_id=organization.id, item="8", statement="This looks like our logo.",
