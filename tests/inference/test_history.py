@@ -16,7 +16,8 @@ from billing.operations.reconciliation import reconcile
 from billing.operations.resolution import job_states
 from billing.queries.invariants import ledger_findings
 from billing.queries.usage import usage_of
-from governance.models import AuditEntry, Membership, Organization
+from governance.licensing.standing import Status
+from governance.models import AuditEntry, Membership, Organization, OrganizationStanding
 from governance.operations.audit_tree import sequence_entries
 from governance.operations.audit_verification import verify_log
 from governance.operations.demo import seed_demo
@@ -70,7 +71,7 @@ def test_the_past_has_every_outcome_and_the_books_agree(aurora: Organization) ->
     assert reconcile(gateway=stand_in(), at=now()).differences == 0
     while sequence_entries():
         pass
-    assert verify_log(full=True).violations == []
+    assert verify_log(full=True).findings == []
 
 
 def test_a_second_run_changes_nothing(aurora: Organization) -> None:
@@ -87,3 +88,11 @@ def test_a_second_run_changes_nothing(aurora: Organization) -> None:
         model.objects.count()
         for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
     ]
+
+
+@pytest.mark.usefixtures("aurora")
+def test_every_standing_that_one_organization_can_have_alone_is_there() -> None:
+    found = set(OrganizationStanding.objects.values_list("status", flat=True))
+
+    # A notice of the licensor holds for everybody, so the demo has none.
+    assert found == {status.value for status in Status} - {"notice_running"}
