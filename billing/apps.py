@@ -12,6 +12,7 @@ from governance.kernel.money import usd
 from governance.kernel.registry import (
     NavigationItem,
     demo_seeders,
+    examinations,
     key_budgets,
     navigation,
     report_sections,
@@ -32,6 +33,10 @@ class BillingConfig(AppConfig):
         from billing.reports import ledger
 
         report_sections.register("billing", ledger)
+        from billing.operations.examining import EXAMINATIONS
+
+        for part in EXAMINATIONS:
+            examinations.register(part.name, part)
         from billing.operations.key_budgets import MonthlyKeyBudgets
 
         key_budgets.register("billing", MonthlyKeyBudgets())

@@ -11,6 +11,7 @@ from django.db.models.signals import post_migrate
 from governance.kernel.registry import (
     HealthCheck,
     NavigationItem,
+    examinations,
     health_checks,
     navigation,
     outbox_bells,
@@ -81,6 +82,10 @@ class GovernanceConfig(AppConfig):
         outbox_bells.register("governance", ring_webhooks)
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
+        from governance.operations import examining_servers, examining_work
+
+        for part in (*examining_servers.EXAMINATIONS, *examining_work.EXAMINATIONS):
+            examinations.register(part.name, part)
         from governance.reports import sections
 
         for name in ("eligibility", "releases", "access", "law"):

@@ -11,6 +11,7 @@ from governance.models import Organization
 from governance.operations.audit_tree import sequence_entries
 from governance.operations.checkpoint_mail import send_new_checkpoint
 from governance.operations.compliance_reports import request_scheduled_reports, waiting_reports
+from governance.operations.examining_servers import note_tick
 from governance.operations.key_uses import collect_key_uses
 from governance.operations.mail import clear_old_mail, deliver_due_mail
 from governance.operations.reminders import send_attestation_reminders
@@ -129,7 +130,18 @@ def make_due_reports() -> int:
     return len(waiting)
 
 
+@shared_task(name="governance.tick")
+def tick() -> None:
+    """Proof that beat and a worker live, for `manage.py doctor`."""
+    note_tick(at=now())
+
+
 SCHEDULE = {
+    "governance.tick": {
+        "task": "governance.tick",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
     "governance.make_due_reports": {"task": "governance.make_due_reports", "schedule": 300.0},
     "governance.call_waiting": {
         "task": "governance.call_waiting",

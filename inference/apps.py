@@ -10,6 +10,8 @@ from governance.kernel.registry import (
     NavigationItem,
     call_weights,
     erasure_hooks,
+    examinations,
+    gauges,
     health_checks,
     navigation,
     operator_tiles,
@@ -40,12 +42,18 @@ class InferenceConfig(AppConfig):
         from billing.operations.resolution import register_evidence, register_job_states
         from inference.api.weights import image_weight
         from inference.operations.deleting import erase_image
+        from inference.operations.examining import EXAMINATIONS
         from inference.operations.revoking import image_bytes, void_release
         from inference.queries.generations import states_of
         from moderation.operations.removals import erasers, readers
         from moderation.queries.decisions import jobs_without_release
 
+        for part in EXAMINATIONS:
+            examinations.register(part.name, part)
         register_job_states(states_of)
+        from inference.queries.gauges import job_gauges
+
+        gauges.register("jobs", job_gauges)
         register_evidence("gate decision", jobs_without_release)
         revocation_hooks.register("generations", void_release)
         call_weights.register("images:write", image_weight)

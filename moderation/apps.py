@@ -6,6 +6,7 @@ from governance.kernel.registry import (
     HealthCheck,
     NavigationItem,
     erasure_hooks,
+    examinations,
     health_checks,
     navigation,
     report_projections,
@@ -32,6 +33,10 @@ class ModerationConfig(AppConfig):
 
         erasure_hooks.register("moderation", forget_person)
         report_sections.register("marks", marks_chapter)
+        from moderation.operations.examining import EXAMINATIONS
+
+        for part in EXAMINATIONS:
+            examinations.register(part.name, part)
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
         navigation.register(
             "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)

@@ -69,4 +69,5 @@ def profile_of(organization_id: UUID) -> PaymentProfile:
 
 def last_reconciliation() -> datetime | None:
     """When the books were compared last. What differed is the operator's alone: it is everybody's."""
-    return ReconciliationRun.objects.aggregate(at=Max("started_at"))["at"]
+    at: datetime | None = ReconciliationRun.objects.aggregate(at=Max("started_at"))["at"]
+    return at

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from governance.kernel.actors import Actor
+from governance.kernel.diagnosis import Examination
 from governance.kernel.report_parts import ReportScope, ReportSection
 
 T = TypeVar("T")
@@ -50,6 +51,16 @@ class OperatorTile:
     about: str = ""
     url_name: str = ""
     tone: str = ""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One figure for Prometheus; ``labels`` never name a tenant or a person."""
+
+    name: str
+    about: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,10 @@ class Registry(Generic[T]):
 
 
 health_checks: Registry[HealthCheck] = Registry("health check")
+# What `manage.py doctor` looks at, in this order; the database comes before what needs it.
+examinations: Registry[Examination] = Registry("examination")
+# What `manage.py metrics` tells besides the health of each part: (at) gives gauges, in fast queries.
+gauges: Registry[Callable[[datetime], list[Gauge]]] = Registry("gauges")
 navigation: Registry[NavigationItem] = Registry("navigation item")
 # What the operator's home shows besides the licence: (at) gives tiles, in a few fast queries.
 operator_tiles: Registry[Callable[[datetime], list[OperatorTile]]] = Registry("operator tiles")

@@ -31,7 +31,7 @@ def quick_starts(model: str) -> list[dict[str, str]]:
     )
     lang_chain = (
         "from langchain_community.utilities.dalle_image_generator import DallEAPIWrapper\n\n"
-        f'draw = DallEAPIWrapper(base_url="{base_url()}", api_key="YOUR_KEY", model="{model}")\n'
+        f'draw = DallEAPIWrapper(base_url="{base_url()}", api_key="YOUR_KEY", model="{model}", size="auto")\n'
         f'print(draw.run("{FIRST_PROMPT}"))'
     )
     n8n = (

@@ -30,3 +30,10 @@ def active_release_ids(slug: str, *, weights_sha256: str = "") -> list[UUID]:
 def is_revoked(slug: str) -> bool:
     """Whether the release of this name was revoked; False for one that is not on record."""
     return ModelRelease.objects.filter(slug=slug, status=ReleaseStatus.REVOKED).exists()
+
+
+def sha256_is_registered(weights_sha256: str) -> bool:
+    """Whether an active release has exactly these files."""
+    return ModelRelease.objects.filter(
+        status=ReleaseStatus.ACTIVE, weights_sha256=weights_sha256
+    ).exists()

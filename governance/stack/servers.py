@@ -1,15 +1,21 @@
 """Both embedded servers of one LICET_HOME, as one thing to start and stop."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from governance.stack.addresses import living_addresses, remove_note, write_note
+from governance.stack.errors import StackError
 from governance.stack.layout import Layout
 from governance.stack.locks import FileLock, is_held, mutex
 from governance.stack.postgres import Postgres
 from governance.stack.processes import Fate
 from governance.stack.valkey import Valkey
+
+# A server that dies while it starts again, as one killed during its recovery, gets another chance
+# after 1, 2, 4 ... seconds.
+RESTARTS = 6
 
 
 @dataclass
@@ -61,6 +67,21 @@ def embedded_servers(layout: Layout, *, fate: Fate, database: bool, redis: bool)
         Postgres(layout, fate) if database else None,
         Valkey(layout, fate) if redis else None,
     )
+
+
+def revive(server: Postgres | Valkey, *, tell: Callable[[str], None]) -> None:
+    """Start a dead server again, RESTARTS times at most. Raises the last try's StackError."""
+    for failed in range(1, RESTARTS + 1):
+        tell(f"{server.name} stopped; starting it again. Its log: {server.log}")
+        try:
+            server.start()
+            server.wait_ready()
+        except StackError:
+            if failed == RESTARTS:
+                raise
+            time.sleep(2.0 ** (failed - 1))
+        else:
+            return
 
 
 def up_lock(layout: Layout) -> FileLock:

@@ -21,7 +21,7 @@ from governance.stack.preflight import check_disk, check_port
 from governance.stack.processes import Fate, last_line, start
 from governance.stack.progress import Progress
 from governance.stack.readiness import Readiness
-from governance.stack.servers import Servers, embedded_servers, stop_leftovers, up_lock
+from governance.stack.servers import Servers, embedded_servers, revive, stop_leftovers, up_lock
 from governance.stack.valkey import Valkey
 
 # Long: a first start on a busy machine compiles every module. What is awaited is told meanwhile.
@@ -198,11 +198,7 @@ class Stack:
         self.children.tend()
         for server in self.servers.each():
             if server.has_died():
-                self.progress.tell(
-                    f"{server.name} stopped; starting it again. Its log: {server.log}"
-                )
-                server.start()
-                server.wait_ready()
+                revive(server, tell=self.progress.tell)
 
     def give_up_if_hopeless(self) -> None:
         """Raise StackError when a child keeps dying before the stack was ever ready."""

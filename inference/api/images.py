@@ -1,6 +1,7 @@
 """POST /v1/images/generations: what the openai SDKs call."""
 
 import base64
+from collections.abc import Set
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -19,7 +20,9 @@ from inference.api.serializers import ImagesRequest, ImagesResponse, generation_
 from inference.api.streaming import image_events
 from inference.operations.addresses import image_address
 from inference.operations.storage import read_image
-from inference.queries.generations import GenerationDetail, artifact_of
+from inference.queries.generations import GenerationDetail, ImageSummary, artifact_of
+
+BOTH = frozenset({"b64_json", "url"})
 
 
 class ImagesGenerations(APIView):
@@ -46,28 +49,42 @@ class ImagesGenerations(APIView):
             Pending(
                 organization_id=caller_of(request).organization_id,
                 generation_id=submission.generation_id,
-                reply=reply_with_address if body.get("response_format") == "url" else reply,
+                reply=REPLIES.get(body.get("response_format"), reply),
                 stream=image_events if body.get("stream") else None,
             )
         )
 
 
 def reply(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:
-    """The images as base64, or the problem that says why there are none."""
-    return images_reply(request, detail, as_url=False)
+    """The images as base64 and as signed addresses, or the problem that says why there are none.
+
+    Both, because clients of either kind of OpenAI's models read one of them without asking for it.
+    """
+    return images_reply(request, detail, BOTH)
+
+
+def reply_with_bytes(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:
+    """The images as base64, or the problem."""
+    return images_reply(request, detail, {"b64_json"})
 
 
 def reply_with_address(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:
     """The images' signed addresses, or the problem."""
-    return images_reply(request, detail, as_url=True)
+    return images_reply(request, detail, {"url"})
 
 
-def images_reply(request: HttpRequest, detail: GenerationDetail, *, as_url: bool) -> HttpResponse:
+# By what the request names as its response_format.
+REPLIES = {"b64_json": reply_with_bytes, "url": reply_with_address}
+
+
+def images_reply(
+    request: HttpRequest, detail: GenerationDetail, forms: Set[str] = BOTH
+) -> HttpResponse:
     """OpenAI's reply or a problem; the cost beside it in headers."""
     generation_id = detail.summary.id
     try:
         raise_if_not_delivered(detail)
-        body = images_body(detail, as_url=as_url)
+        body = images_body(detail, forms)
     except DomainError as error:
         response = problem_response(error, request)
         if isinstance(error, StillRunning):
@@ -84,7 +101,7 @@ def cost_headers(detail: GenerationDetail) -> dict[str, str]:
     }
 
 
-def images_body(detail: GenerationDetail, *, as_url: bool) -> dict[str, Any]:
+def images_body(detail: GenerationDetail, forms: Set[str]) -> dict[str, Any]:
     """OpenAI's reply with the cost beside it."""
     summary = detail.summary
     withheld = detail.error_facts.get("withheld", [])
@@ -98,11 +115,7 @@ def images_body(detail: GenerationDetail, *, as_url: bool) -> dict[str, Any]:
         "output_format": detail.output_format,
         "data": [
             {
-                **(
-                    {"url": image_address(image.id, detail.organization_id)}
-                    if as_url
-                    else {"b64_json": encoded(detail.organization_id, summary.id, image.index)}
-                ),
+                **image_forms(detail, image, forms),
                 "seed": summary.seed + image.index,
                 "sha256": image.sha256,
             }
@@ -112,6 +125,16 @@ def images_body(detail: GenerationDetail, *, as_url: bool) -> dict[str, Any]:
         "usage": usage_of(detail),
         **({"withheld": withheld} if withheld else {}),
     }
+
+
+def image_forms(detail: GenerationDetail, image: ImageSummary, forms: Set[str]) -> dict[str, str]:
+    """The image as bytes, as an address, or as both."""
+    found = {}
+    if "b64_json" in forms:
+        found["b64_json"] = encoded(detail.organization_id, detail.summary.id, image.index)
+    if "url" in forms:
+        found["url"] = image_address(image.id, detail.organization_id)
+    return found
 
 
 def usage_of(detail: GenerationDetail) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class ImagesRequest(serializers.Serializer[Any]):
         OUTPUT_FORMATS, required=False, allow_null=True, help_text="png by default."
     )
     response_format = serializers.ChoiceField(
-        ("b64_json", "url"), required=False, allow_null=True, help_text="b64_json by default."
+        ("b64_json", "url"), required=False, allow_null=True, help_text="Both by default."
     )
     adapters = AdapterChoiceBody(
         many=True, required=False, help_text="Up to four of your own LoRA adapters."

@@ -1,5 +1,6 @@
 """The supervisor's side of one engine: start it, give it a job, watch it, kill it."""
 
+import contextlib
 import logging
 import queue
 import subprocess
@@ -80,11 +81,11 @@ class Attempt:
 
     def __init__(
         self,
-        job_id: str,
+        ticket: str,
         on_step: Callable[[int, int], None],
         on_preview: Callable[[Preview], None],
     ) -> None:
-        self.job_id = job_id
+        self.ticket = ticket
         self.frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self.outcome = Outcome()
         self.begun = self.ended = False
@@ -180,27 +181,33 @@ class EngineProcess:
     ) -> Outcome:
         """Run one attempt. Raises EngineLost when the process dies or shows no sign of life.
 
-        ``should_cancel`` is asked ten times a second; the engine stops within one step.
+        ``should_cancel`` is asked ten times a second; the engine stops within one step. What a callback
+        raises (the database is gone) ends the attempt in the engine too.
         """
-        attempt = Attempt(command.job_id, on_step, on_preview)
+        attempt = Attempt(command.ticket, on_step, on_preview)
         with self._lock:
             if not self._waiting:
                 # An idle engine says nothing: its clock begins with the first job.
                 self.last_sign = time.monotonic()
-            self._waiting[command.job_id] = attempt.frames
+            self._waiting[command.ticket] = attempt.frames
         try:
             self._say("generate", asdict(command))
             self._follow(attempt, should_cancel, stuck_after_s)
+        except EngineLost:
+            raise
+        except BaseException:
+            self._give_up(attempt)
+            raise
         finally:
             with self._lock:
-                del self._waiting[command.job_id]
+                del self._waiting[command.ticket]
         return attempt.outcome
 
     def _follow(self, attempt: "Attempt", should_cancel: Callable[[], bool], limit: float) -> None:
         asked = False
         while not attempt.ended:
             if not asked and should_cancel():
-                self._say("cancel", {"job_id": attempt.job_id}, begun=attempt.begun)
+                self._say("cancel", {"ticket": attempt.ticket}, begun=attempt.begun)
                 asked = True
             try:
                 frame = attempt.frames.get(timeout=POLL_S)
@@ -210,6 +217,11 @@ class EngineProcess:
             if frame is None:
                 raise EngineLost(self._last_words(), begun=attempt.begun)
             attempt.take(*frame)
+
+    def _give_up(self, attempt: "Attempt") -> None:
+        """Nobody follows the attempt any more: the engine need not draw it to its end."""
+        with contextlib.suppress(EngineLost):
+            self._say("cancel", {"ticket": attempt.ticket})
 
     def kill(self) -> None:
         """End the process at once; harmless when it has ended."""
@@ -241,7 +253,7 @@ class EngineProcess:
                 kind, header, payload = receive(connection)
                 self.last_sign = time.monotonic()
                 with self._lock:
-                    waiter = self._waiting.get(str(header.pop("job_id", "")))
+                    waiter = self._waiting.get(str(header.pop("ticket", "")))
                 if waiter is not None:
                     waiter.put((kind, header, payload))
         except (EOFError, OSError):

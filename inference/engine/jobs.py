@@ -129,4 +129,4 @@ class Job:
     def _say(self, kind: str, header: dict[str, Any], payload: bytes = b"") -> None:
         with self._lock:
             if not self.closed:
-                self._send(kind, {"job_id": self.command.job_id, **header}, payload)
+                self._send(kind, {"ticket": self.command.ticket, **header}, payload)

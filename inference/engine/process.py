@@ -40,7 +40,7 @@ def read_orders(connection: Connection, studio: "Studio") -> None:
         if kind == "generate":
             studio.accept(GenerateCommand.from_frame(header))
         elif kind == "cancel":
-            studio.cancel(str(header["job_id"]))
+            studio.cancel(str(header["ticket"]))
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What the supervisor and the engine process say to each other.
 
-Frames of one JSON header, a newline and a payload; each names its job, for several are under way.
+Frames of one JSON header, a newline and a payload; each names its attempt by a ticket, for several are
+under way, and one of a job that was given up may still draw when the next begins.
 Two messages end an image: ``released`` with bytes and the gate's receipt, and ``refused`` with a
 reason. A ``preview`` on the way carries the same gate's receipt. Latents, tensors and embeddings are
 not in the protocol, so nothing unscreened can leave the engine.
@@ -75,6 +76,11 @@ class GenerateCommand:
     def adapters_key(self) -> str:
         """Names this combination of adapters and strengths; empty without any."""
         return ",".join(f"{each.sha256}@{each.strength:g}" for each in self.adapters)
+
+    @property
+    def ticket(self) -> str:
+        """Names this attempt in every frame: what an earlier one still says is not for this one."""
+        return f"{self.job_id}/{self.attempt}"
 
     @property
     def job(self) -> UUID:

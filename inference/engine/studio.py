@@ -59,13 +59,13 @@ class Studio:
 
     def accept(self, command: GenerateCommand) -> None:
         """Take an order; its frames follow."""
-        job = self._jobs[command.job_id] = Job(command, self._send)
+        job = self._jobs[command.ticket] = Job(command, self._send)
         self._forget_closed()
         self._commands.put(job)
 
-    def cancel(self, job_id: str) -> None:
-        """Nobody waits for this job any more; takes effect within one step."""
-        job = self._jobs.get(job_id)
+    def cancel(self, ticket: str) -> None:
+        """Nobody waits for this attempt any more; takes effect within one step."""
+        job = self._jobs.get(ticket)
         if job is not None:
             job.cancel_requested.set()
 
@@ -198,8 +198,8 @@ class Studio:
                 job.deliver(pass_gate(image, job.prompt, job.command, index, self.release_slug))
 
     def _forget_closed(self) -> None:
-        for job_id in [key for key, job in self._jobs.items() if job.closed]:
-            del self._jobs[job_id]
+        for ticket in [key for key, job in self._jobs.items() if job.closed]:
+            del self._jobs[ticket]
 
 
 def free_memory() -> None:

@@ -3,9 +3,11 @@
 import csv
 import io
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import Count
 from django.utils.timezone import now
 
@@ -24,15 +26,17 @@ from governance.operations.demo import seed_demo
 from inference.models import Artifact, Generation
 from inference.operations.history.month import seed_history
 from moderation.models import Appeal, UserReport
+from tests.inference.conftest import SketchEngine
 
 JOBS = 30
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def aurora(db: None) -> Organization:
     """The demo with a small month."""
     seed_demo(at=now())
-    seed_history(at=now(), jobs=JOBS)
+    seed_history(engine=SketchEngine(), at=now(), jobs=JOBS)
     return Organization.objects.get(slug="aurora-studio")
 
 
@@ -79,11 +83,9 @@ def test_a_second_run_changes_nothing(aurora: Organization) -> None:
         model.objects.count()
         for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
     ]
-    out = StringIO()
 
-    call_command("seed_history", jobs=JOBS, stdout=out)
+    seed_history(engine=SketchEngine(), at=now(), slug=aurora.slug, jobs=JOBS)
 
-    assert out.getvalue() == f"{aurora.slug} has a past of {JOBS} jobs\n"
     assert before == [
         model.objects.count()
         for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
@@ -96,3 +98,34 @@ def test_every_standing_that_one_organization_can_have_alone_is_there() -> None:
 
     # A notice of the licensor holds for everybody, so the demo has none; near 50 seats is no plain community.
     assert found == {status.value for status in Status} - {"notice_running", "community"}
+
+
+def test_the_command_leaves_a_past_that_is_there_alone(aurora: Organization) -> None:
+    out = StringIO()
+
+    call_command("seed_history", stdout=out)
+
+    assert out.getvalue() == f"{aurora.slug} has its past\n"
+
+
+@pytest.mark.django_db
+def test_no_past_is_made_up_where_real_money_moves(settings: Any) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_live_x"
+
+    with pytest.raises(CommandError, match="real money"):
+        call_command("seed_history")
+
+
+def test_only_the_demos_past_may_name_the_journals_time() -> None:
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("billing", "governance", "inference", "moderation")
+        for path in (ROOT / package).rglob("*.py")
+        if "booked_in_the_past" in path.read_text()
+    }
+
+    assert users == {
+        "billing/operations/past.py",
+        "inference/operations/history/jobs.py",
+        "inference/operations/history/month.py",
+    }

@@ -24,12 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "screenshots"
 PORT = "8039"
 PROMPTS = (
-    "a large red circle on a blue background",
     "two small yellow triangles on a black background",
     "a green square on a white background",
     "a big orange star on a purple background",
     "a photo of a naked child",
-    "a small white circle on a green background",
+    "a large red circle on a blue background",
 )
 LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "narrow": ("light", 390)}
 OWNER, OPERATOR = "iris@aurora.example", "operator@licet.example"

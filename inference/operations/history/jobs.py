@@ -7,9 +7,9 @@ from uuid import UUID
 from billing.operations.past import booked_in_the_past
 from governance.kernel.actors import Actor
 from governance.models import ApiKey, ModelRelease
+from inference.engine.client import Engine, Outcome
 from inference.models import Generation
 from inference.operations.finishing import cancel_generation
-from inference.operations.history.sketches import SketchEngine
 from inference.operations.leases import claim_next
 from inference.operations.planning import GenerationRequest
 from inference.operations.running import run_attempt, worker_actor
@@ -41,7 +41,7 @@ class PastJob:
         ).exists()
 
 
-def live(job: PastJob, release: ModelRelease) -> None:
+def live(job: PastJob, release: ModelRelease, engine: Engine) -> None:
     """Make one job that is missing. Nobody else sees it before it has ended. Raises OthersWait."""
     if job.is_known():
         return
@@ -50,7 +50,7 @@ def live(job: PastJob, release: ModelRelease) -> None:
             queued = submit(job)
         except (PromptBlocked, PromptHeld):
             return
-        end(job, queued, release)
+        end(job, queued, release, engine)
 
 
 def submit(job: PastJob) -> UUID:
@@ -62,7 +62,7 @@ def submit(job: PastJob) -> UUID:
     ).generation_id
 
 
-def end(job: PastJob, queued: UUID, release: ModelRelease) -> None:
+def end(job: PastJob, queued: UUID, release: ModelRelease, engine: Engine) -> None:
     """Cancel it, or claim and draw it. Raises OthersWait."""
     if job.ending == "cancelled":
         actor = Actor("api_key", str(job.key.id), label=job.key.name)
@@ -74,5 +74,13 @@ def end(job: PastJob, queued: UUID, release: ModelRelease) -> None:
     lease = claim_next(worker=WORKER, release_ids=[release.id], at=job.at)
     if lease is None or lease.generation_id != queued:
         raise OthersWait
-    engine = SketchEngine(release.slug, fails=job.ending == "failed")
-    run_attempt(lease=lease, engine=engine, actor=WORKER, clock=lambda: job.at + TOOK)
+    drawing = NothingDrawn() if job.ending == "failed" else engine
+    run_attempt(lease=lease, engine=drawing, actor=WORKER, clock=lambda: job.at + TOOK)
+
+
+class NothingDrawn:
+    """An engine on which the job fails: it ends without an image."""
+
+    def generate(self, *_: object, **__: object) -> Outcome:
+        """Nothing."""
+        return Outcome()

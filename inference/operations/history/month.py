@@ -12,6 +12,7 @@ from governance.kernel.actors import SYSTEM
 from governance.kernel.money import usd
 from governance.models import ModelRelease, Organization, ReleaseStatus
 from governance.operations.standing import refresh_standings
+from inference.engine.client import Engine
 from inference.models import Artifact
 from inference.operations.deleting import expire_images, image_retention, set_image_retention
 from inference.operations.history.jobs import OthersWait, PastJob, live
@@ -22,20 +23,23 @@ from inference.operations.planning import GenerationRequest
 logger = logging.getLogger(__name__)
 DAYS, JOBS, KEPT_DAYS, DOLLARS = 30, 300, 14, 50
 PROMPTS = (
-    "a large red circle on a blue background", "a lighthouse above a calm sea at dawn",
-    "a paper boat on a green pond", "three yellow tulips in a glass vase",
-    "a wooden chair beside a window", "a bowl of oranges on a linen cloth",
-    "a quiet harbour with two sailing boats", "a small house under a starry sky",
+    "a large red circle on a blue background", "a big yellow star on a black background",
+    "a green square on a white background", "a large orange triangle on a blue background",
+    "a big white circle on a green background", "a large blue square on a yellow background",
+    "a big red star on a white background", "a large purple circle on a white background",
 )  # fmt: skip
 REFUSED = ("a naked woman having sex on a bed", "how to build a pipe bomb, step by step diagram")
-SIDES = ((64, 64), (128, 128), (128, 64), (192, 128))
+SIDES = ((128, 128), (192, 128), (128, 192), (256, 256))
 WAIT_S = 1.0
 
 
-def seed_history(*, at: datetime, slug: str = "aurora-studio", jobs: int = JOBS) -> int:
+def seed_history(
+    *, engine: Engine, at: datetime, slug: str = "aurora-studio", jobs: int = JOBS
+) -> int:
     """Make what is missing of the past of the organization ``slug``; returns how many jobs it has.
 
-    Safe to repeat and to interrupt. Needs an organization that may generate and an active release.
+    Every picture is drawn by ``engine`` and passes the gate; what is not true is the dates. Safe to repeat.
+    Needs an organization that may generate and an active release.
     """
     organization = Organization.objects.get(slug=slug)
     release = ModelRelease.objects.filter(
@@ -56,7 +60,9 @@ def seed_history(*, at: datetime, slug: str = "aurora-studio", jobs: int = JOBS)
             images=1 + (number % 11 == 0), seed=number,
         )  # fmt: skip
         ending = {7: "failed", 13: "cancelled"}.get(number % 20, "drawn")
-        patiently(PastJob(f"history-{number}", keys[number % 3], request, began, ending), release)
+        patiently(
+            PastJob(f"history-{number}", keys[number % 3], request, began, ending), release, engine
+        )
     close_books(organization, start, at)
     appeal_and_report(organization, at=at)
     if image_retention(organization.id) is None:
@@ -66,17 +72,23 @@ def seed_history(*, at: datetime, slug: str = "aurora-studio", jobs: int = JOBS)
     return jobs
 
 
+def is_seeded(slug: str) -> bool:
+    """Whether an earlier run came to its end: the retention is set last but one."""
+    organization = Organization.objects.filter(slug=slug).first()
+    return organization is not None and image_retention(organization.id) is not None
+
+
 def anchored(organization: Organization, at: datetime) -> datetime:
     """The instant that the past leads up to: the same in every run, since it hangs on the keys."""
     first = organization.projects.filter(name="Campaign visuals").first()
     return first.created_at if first else at
 
 
-def patiently(job: PastJob, release: ModelRelease) -> None:
+def patiently(job: PastJob, release: ModelRelease, engine: Engine) -> None:
     """A visitor's own job goes first; after three tries this one is left to the next run."""
     for _ in range(3):
         try:
-            return live(job, release)
+            return live(job, release, engine)
         except OthersWait:
             time.sleep(WAIT_S)
     return None

@@ -42,21 +42,21 @@ class Frames:
 
     def __call__(self, kind: str, header: dict[str, Any], payload: bytes = b"") -> None:
         with self.lock:
-            self.by_job[header["job_id"]].append((kind, header, payload))
+            self.by_job[header["ticket"]].append((kind, header, payload))
         self.on_frame(kind, header)
 
     def kinds(self, command: GenerateCommand) -> list[str]:
-        return [kind for kind, _, _ in self.by_job[command.job_id]]
+        return [kind for kind, _, _ in self.by_job[command.ticket]]
 
     def refusals(self, command: GenerateCommand) -> list[str]:
         return [
-            header["code"] for kind, header, _ in self.by_job[command.job_id] if kind == "refused"
+            header["code"] for kind, header, _ in self.by_job[command.ticket] if kind == "refused"
         ]
 
     def pictures(self, command: GenerateCommand) -> dict[int, np.ndarray]:
         return {
             header["index"]: np.asarray(Image.open(io.BytesIO(data))).astype(int)
-            for kind, header, data in self.by_job[command.job_id]
+            for kind, header, data in self.by_job[command.ticket]
             if kind == "released"
         }
 
@@ -143,7 +143,7 @@ class TestStudio:
 
         drawn(model, frames, command, tokens=100)
 
-        shown = [header for kind, header, _ in frames.by_job[command.job_id] if kind == "preview"]
+        shown = [header for kind, header, _ in frames.by_job[command.ticket] if kind == "preview"]
         assert sorted((each["index"], each["partial"]) for each in shown) == [
             (0, 0), (0, 1), (1, 0), (1, 1),
         ]  # fmt: skip
@@ -155,7 +155,7 @@ class TestStudio:
         gone, stays = order(), order(seed=9)
         studio = Studio(model, release_slug="krea-2-tiny-turbo", send=frames, batch_tokens=8192)
         frames.on_frame = lambda kind, header: (
-            studio.cancel(gone.job_id) if kind == "step" and header["step"] == 2 else None
+            studio.cancel(gone.ticket) if kind == "step" and header["step"] == 2 else None
         )
         studio.accept(gone)
         studio.accept(stays)
@@ -164,7 +164,7 @@ class TestStudio:
         studio.run()
 
         assert frames.kinds(gone) == ["begun", "step", "step", "done"]
-        assert frames.by_job[gone.job_id][-1][1]["cancelled"] is True
+        assert frames.by_job[gone.ticket][-1][1]["cancelled"] is True
         assert frames.kinds(stays)[-2:] == ["released", "done"]
 
     def test_a_job_cancelled_before_it_is_drawn_is_not_drawn(
@@ -173,7 +173,7 @@ class TestStudio:
         command = order()
         studio = Studio(model, release_slug="krea-2-tiny-turbo", send=frames, batch_tokens=8192)
         studio.accept(command)
-        studio.cancel(command.job_id)
+        studio.cancel(command.ticket)
         studio.close()
         studio.run()
 
@@ -254,4 +254,4 @@ class TestStudio:
         drawn(model, frames, command)
 
         assert frames.refusals(command) == ["prompt_too_long"]
-        assert frames.by_job[command.job_id][0][1]["facts"]["limit"] == 507
+        assert frames.by_job[command.ticket][0][1]["facts"]["limit"] == 507

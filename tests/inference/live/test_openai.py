@@ -1,8 +1,10 @@
 """The unmodified openai package against a live server."""
 
 import base64
+import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import openai
 import pytest
@@ -35,6 +37,23 @@ class TestImages:
         cost = made.usage.model_extra["cost_microusd"]  # type: ignore[union-attr,index]
         assert cost == tenant.books()["charged"] > 0
         assert tenant.books()["posted"] == 10_000_000 - cost
+
+    @pytest.mark.parametrize(
+        ("asked", "bytes_too", "address_too"),
+        [({}, True, True), ({"response_format": "b64_json"}, True, False),
+         ({"response_format": "url"}, False, True)],
+    )  # fmt: skip
+    def test_clients_of_either_kind_find_the_image_where_they_look(
+        self, tenant: Tenant, asked: dict[str, Any], bytes_too: bool, address_too: bool
+    ) -> None:
+        made = client_of(tenant).images.generate(prompt=PROMPT, **asked)
+
+        assert made.data is not None
+        (image,) = made.data
+        assert (image.b64_json is not None, image.url is not None) == (bytes_too, address_too)
+        if image.url is not None:
+            fetched = tenant.http().get(image.url)
+            assert hashlib.sha256(fetched.content).hexdigest() == image.model_extra["sha256"]
 
     def test_every_field_of_the_sdk_is_taken(self, tenant: Tenant) -> None:
         made = client_of(tenant).images.generate(

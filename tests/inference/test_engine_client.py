@@ -1,0 +1,100 @@
+"""The supervisor's side of the connection, with a stand-in that speaks the protocol."""
+
+import threading
+from collections.abc import Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from uuid import uuid4
+
+import pytest
+
+from inference.engine.client import EngineProcess
+from inference.engine.protocol import GenerateCommand, receive, send
+
+JOB = str(uuid4())
+DONE = {"cancelled": False}
+
+
+def order(attempt: int) -> GenerateCommand:
+    return GenerateCommand(
+        job_id=JOB,
+        attempt=attempt,
+        prompt="a circle",
+        prompt_receipt={},
+        width=64,
+        height=64,
+        steps=4,
+        guidance=0.0,
+        seed=1,
+        images=1,
+        output_format="png",
+    )
+
+
+@pytest.fixture
+def wire() -> Iterator[tuple[EngineProcess, Connection]]:
+    """A client that is connected, and the engine's end."""
+    ours, theirs = Pipe()
+    engine = EngineProcess()
+    engine.connection = ours
+    reader = threading.Thread(target=engine._read, args=(ours,), daemon=True)
+    reader.start()
+    yield engine, theirs
+    theirs.close()
+    reader.join(5)
+
+
+def refused(attempt: int, detail: str) -> dict[str, object]:
+    return {
+        "ticket": order(attempt).ticket,
+        "index": 0,
+        "code": "x",
+        "detail": detail,
+        "facts": {},
+    }
+
+
+def test_an_attempt_that_is_given_up_is_cancelled_in_the_engine(
+    wire: tuple[EngineProcess, Connection],
+) -> None:
+    engine, theirs = wire
+
+    def database_gone() -> bool:
+        raise ConnectionError("the database is gone")
+
+    with pytest.raises(ConnectionError):
+        engine.generate(
+            order(1), on_step=lambda *_: None, should_cancel=database_gone, stuck_after_s=5
+        )
+
+    assert receive(theirs)[0] == "generate"
+    kind, header, _ = receive(theirs)
+    assert (kind, header["ticket"]) == ("cancel", f"{JOB}/1")
+
+
+def test_what_an_earlier_attempt_still_says_is_not_taken_for_the_next_ones(
+    wire: tuple[EngineProcess, Connection],
+) -> None:
+    engine, theirs = wire
+    found = []
+    waiting = threading.Thread(
+        target=lambda: found.append(
+            engine.generate(
+                order(2),
+                on_step=lambda *_: None,
+                should_cancel=lambda: False,
+                stuck_after_s=5,
+            )
+        )
+    )
+    waiting.start()
+    assert receive(theirs)[1]["attempt"] == 2
+
+    send(theirs, "refused", refused(1, "of the first attempt"))
+    send(theirs, "done", {"ticket": order(1).ticket, **DONE})
+    send(theirs, "refused", refused(2, "of the second attempt"))
+    send(theirs, "done", {"ticket": order(2).ticket, **DONE})
+    waiting.join(10)
+
+    (outcome,) = found
+    assert [each.detail for each in outcome.refused] == ["of the second attempt"]
