@@ -1,6 +1,7 @@
 """Django settings: one module, no per-environment copies; what differs is a variable in ``env``."""
 
 import os
+from hashlib import sha256
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
@@ -334,3 +335,17 @@ STRIPE_WEBHOOK_SECRETS: tuple[str, ...] = tuple(
     for secret in env.stripe_webhook_secrets.get_secret_value().split(",")
     if secret.strip()
 )
+
+# A mark of each secret by which a restore sees whether it is the same one; the secret does not follow
+# from it. Made here, so that nothing else needs to read them all.
+SECRET_MARKS: dict[str, str] = {
+    name: sha256(f"licet backup {name} {value}".encode()).hexdigest()[:16]
+    for name, value in {
+        "LICET_SECRET_KEY": SECRET_KEY,
+        "LICET_API_KEY_PEPPER": API_KEY_PEPPERS.current,
+        "LICET_RECEIPT_KEY": RECEIPT_KEY.decode(),
+        "LICET_AUDIT_KEY": AUDIT_KEY,
+        "LICET_PROVENANCE_KEY": PROVENANCE_KEY.decode(),
+        "LICET_VAULT_KEY": VAULT_KEY,
+    }.items()
+}

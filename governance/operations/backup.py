@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import file_digest, sha256
+from hashlib import file_digest
 from pathlib import Path
 
 from django.conf import settings
@@ -60,7 +60,7 @@ def make_backup(*, folder: Path, with_secrets: bool, at: datetime) -> Backup:
         "dump_sha256": digest(dump),
         "blobs": blobs,
         "storage": type(storages["default"]).__name__,
-        "secrets": secret_marks(),
+        "secrets": settings.SECRET_MARKS,
         "with_secrets": with_secrets,
     }
     # Last and whole: a folder without it is no backup.
@@ -68,22 +68,6 @@ def make_backup(*, folder: Path, with_secrets: bool, at: datetime) -> Backup:
     draft.write_text(json.dumps(manifest, indent=1))
     draft.replace(folder / MANIFEST)
     return Backup(folder, dump.stat().st_size, len(blobs), with_secrets)
-
-
-def secret_marks() -> dict[str, str]:
-    """Each secret's name and a mark by which a restore sees whether it is the same; not the secret."""
-    present = {
-        "LICET_SECRET_KEY": settings.SECRET_KEY,
-        "LICET_API_KEY_PEPPER": settings.API_KEY_PEPPERS.current,
-        "LICET_RECEIPT_KEY": settings.RECEIPT_KEY.decode(),
-        "LICET_AUDIT_KEY": settings.AUDIT_KEY,
-        "LICET_PROVENANCE_KEY": settings.PROVENANCE_KEY.decode(),
-        "LICET_VAULT_KEY": settings.VAULT_KEY,
-    }
-    return {
-        name: sha256(f"licet backup {name} {value}".encode()).hexdigest()[:16]
-        for name, value in present.items()
-    }
 
 
 def blob_folder() -> Path | None:

@@ -21,7 +21,6 @@ from governance.operations.backup import (
     blob_folder,
     digest,
     run_tool,
-    secret_marks,
 )
 from governance.stack.layout import Layout
 
@@ -59,7 +58,7 @@ def restore_backup(*, folder: Path) -> Restored:
         assert target is not None, "checked above"
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / BLOBS / name, target / name)
-    present = secret_marks()
+    present = settings.SECRET_MARKS
     other = tuple(name for name, mark in manifest["secrets"].items() if present.get(name) != mark)
     return Restored(
         manifest["made_at"], len(manifest["blobs"]), other, secrets_written=put_secrets(folder)
