@@ -14,6 +14,7 @@ from governance.operations.attestations import sign_attestation
 from governance.operations.contracts import ContractTerms, record_contract
 from governance.operations.organizations import create_organization
 from governance.operations.standing import refresh_standings
+from governance.operations.termination import record_breach
 from governance.queries.terms import terms_in_force
 
 
@@ -27,6 +28,7 @@ class Cast:
     bracket: Bracket | None
     expires_in_days: int = 200
     contract_seats: int = 0
+    breach: str = ""
 
 
 CASTS = [
@@ -36,6 +38,7 @@ CASTS = [
     Cast("ember-foods", "Ember Foods", 22, Bracket.AT_OR_OVER_1M),
     Cast("fjord-group", "Fjord Group", 180, Bracket.AT_OR_OVER_1M, contract_seats=250),
     Cast("gale-architects", "Gale Architects", 14, Bracket.UNDER_250K, expires_in_days=11),
+    Cast("harbour-print", "Harbour Print", 6, Bracket.UNDER_250K, breach="5.1"),
 ]
 
 
@@ -66,6 +69,12 @@ def _make(cast: Cast, at: datetime) -> Organization:
         record_contract(
             organization_id=organization.id, agreed=_contract(cast, at), actor=SYSTEM, at=at
         )
+    if cast.breach:
+        record_breach(
+            organization_id=organization.id, clause=cast.breach,
+            description="The content filter was circumvented.",
+            discovered_at=at - timedelta(days=3), actor=SYSTEM, at=at,
+        )  # fmt: skip
     refresh_standings(organization_ids=[organization.id], at=at)
     return organization
 

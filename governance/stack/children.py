@@ -26,11 +26,12 @@ CALM_S = 60.0
 @dataclass(frozen=True)
 class Program:
     """One long-running command of the stack. ``late``: started when the others are healthy, because
-    nobody waits for it and the processor is needed elsewhere."""
+    nobody waits for it and the processor is needed elsewhere. ``once``: over when it exits with 0."""
 
     name: str
     command: tuple[str, ...]
     late: bool = False
+    once: bool = False
 
 
 @dataclass
@@ -43,6 +44,11 @@ class Child:
     started: float = field(default_factory=time.monotonic)
     deaths: int = 0
     start_at: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it had one thing to do and has done it."""
+        return self.program.once and self.process.returncode == 0
 
 
 @dataclass
@@ -88,7 +94,7 @@ class Children:
             child.watch.show_new()
             if child.start_at is not None:
                 self.start_again(child)
-            elif child.process.poll() is not None:
+            elif child.process.poll() is not None and not child.is_over:
                 self.plan_restart(child)
 
     def plan_restart(self, child: Child) -> None:

@@ -32,6 +32,7 @@ def real_plan(layout: Layout, *, port: int, root: Path, log_level: str) -> Plan:
             Program("worker", worker_command(log_level)),
             Program("web", web_command(port, log_level)),
             Program("beat", beat_command(layout, log_level), late=True),
+            Program("history", (*manage, "seed_history"), late=True, once=True),
         ),
     )
 

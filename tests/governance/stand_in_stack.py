@@ -53,6 +53,7 @@ def plan(layout: Layout, port: int) -> Plan:
         seed=(*python, f"print({json.dumps(json.dumps(SEED))})"),
         programs=(
             Program("latecomer", (*python, LATECOMER, str(port)), late=True),
+            Program("errand", (*python, "print('done')"), late=True, once=True),
             Program("web", (*python, WEB, str(port))),
             Program("worker", (*python, SLEEPER)),
         ),

@@ -134,6 +134,17 @@ def test_what_is_late_starts_once_the_others_are_healthy(launch: Launch, home: P
     assert "latecomer stopped" not in said(home)
 
 
+def test_what_runs_once_is_not_started_again(launch: Launch, home: Path) -> None:
+    up = launch()
+    announced(up)
+    errand = home / "logs" / "errand.log"
+    wait_until(lambda: errand.exists() and "done" in errand.read_text())
+    time.sleep(1.5)
+
+    assert errand.read_text().count("done") == 1
+    assert "errand stopped" not in said(home)
+
+
 def test_sigterm_leaves_no_process_and_no_note_behind(launch: Launch, home: Path) -> None:
     up = launch()
     announced(up)

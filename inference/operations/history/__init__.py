@@ -1,0 +1,1 @@
+"""A past for the demo organization: people, jobs, money and reviews of the last thirty days."""

@@ -1,0 +1,131 @@
+"""The demo's past: made by the real operations, so the books, the log and the gate agree."""
+
+import csv
+import io
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import Count
+from django.utils.timezone import now
+
+from billing.gateways.configured import stand_in
+from billing.kernel.statements import as_csv
+from billing.models import LedgerEntry, Statement
+from billing.operations.reconciliation import reconcile
+from billing.operations.resolution import job_states
+from billing.queries.invariants import ledger_findings
+from billing.queries.usage import usage_of
+from governance.licensing.standing import Status
+from governance.models import AuditEntry, Membership, Organization, OrganizationStanding
+from governance.operations.audit_tree import sequence_entries
+from governance.operations.audit_verification import verify_log
+from governance.operations.demo import seed_demo
+from inference.models import Artifact, Generation
+from inference.operations.history.month import seed_history
+from moderation.models import Appeal, UserReport
+from tests.inference.conftest import SketchEngine
+
+JOBS = 30
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def aurora(db: None) -> Organization:
+    """The demo with a small month."""
+    seed_demo(at=now())
+    seed_history(engine=SketchEngine(), at=now(), jobs=JOBS)
+    return Organization.objects.get(slug="aurora-studio")
+
+
+def test_the_past_has_every_outcome_and_the_books_agree(aurora: Organization) -> None:
+    states = dict(
+        Generation.objects.filter(organization=aurora)
+        .values_list("state")
+        .annotate(jobs=Count("id"))
+    )
+    assert set(states) == {"succeeded", "failed", "cancelled", "blocked"}
+    assert Membership.objects.filter(organization=aurora, deactivated_at=None).count() == 47
+    assert Appeal.objects.count() == UserReport.objects.count() == 1
+    assert Artifact.objects.filter(deleted_at=None).exists()
+    assert Artifact.objects.exclude(deleted_at=None).exists()
+
+    entries = LedgerEntry.objects.filter(
+        account="wallet", organization=aurora, transaction__kind="capture"
+    )
+    journal = -sum(entries.values_list("amount", flat=True))
+    first = Generation.objects.earliest("created_at").created_at.date()
+    usage = usage_of(aurora.id, since=first, until=now().date(), by="size")
+    assert usage.charged == journal > 0
+
+    statement = Statement.objects.get(organization=aurora)
+    rows = list(csv.DictReader(io.StringIO(as_csv(statement.body))))
+    captured = -sum(
+        entries.filter(transaction__booked_at__lt=statement.ends_at).values_list(
+            "amount", flat=True
+        )
+    )
+    lines = [line for line in statement.body["lines"] if line["kind"] == "capture"]
+    assert -sum(line["amount_microusd"] for line in lines) == captured > 0
+    assert int(rows[-1]["amount_microusd"]) == statement.closing
+
+    assert [v for finding in ledger_findings(job_states) for v in finding.violations] == []
+    assert reconcile(gateway=stand_in(), at=now()).differences == 0
+    while sequence_entries():
+        pass
+    assert verify_log(full=True).findings == []
+
+
+def test_a_second_run_changes_nothing(aurora: Organization) -> None:
+    before = [
+        model.objects.count()
+        for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
+    ]
+
+    seed_history(engine=SketchEngine(), at=now(), slug=aurora.slug, jobs=JOBS)
+
+    assert before == [
+        model.objects.count()
+        for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
+    ]
+
+
+@pytest.mark.usefixtures("aurora")
+def test_every_standing_that_one_organization_can_have_alone_is_there() -> None:
+    found = set(OrganizationStanding.objects.values_list("status", flat=True))
+
+    # A notice of the licensor holds for everybody, so the demo has none; near 50 seats is no plain community.
+    assert found == {status.value for status in Status} - {"notice_running", "community"}
+
+
+def test_the_command_leaves_a_past_that_is_there_alone(aurora: Organization) -> None:
+    out = StringIO()
+
+    call_command("seed_history", stdout=out)
+
+    assert out.getvalue() == f"{aurora.slug} has its past\n"
+
+
+@pytest.mark.django_db
+def test_no_past_is_made_up_where_real_money_moves(settings: Any) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_live_x"
+
+    with pytest.raises(CommandError, match="real money"):
+        call_command("seed_history")
+
+
+def test_only_the_demos_past_may_name_the_journals_time() -> None:
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("billing", "governance", "inference", "moderation")
+        for path in (ROOT / package).rglob("*.py")
+        if "booked_in_the_past" in path.read_text()
+    }
+
+    assert users == {
+        "billing/operations/past.py",
+        "inference/operations/history/jobs.py",
+        "inference/operations/history/month.py",
+    }
