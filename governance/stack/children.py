@@ -26,7 +26,8 @@ CALM_S = 60.0
 @dataclass(frozen=True)
 class Program:
     """One long-running command of the stack. ``late``: started when the others are healthy, because
-    nobody waits for it and the processor is needed elsewhere. ``once``: over when it exits with 0."""
+    nobody waits for it and the processor is needed elsewhere. ``once``: an errand, over when it ends; the
+    next ``up`` runs it again."""
 
     name: str
     command: tuple[str, ...]
@@ -44,11 +45,6 @@ class Child:
     started: float = field(default_factory=time.monotonic)
     deaths: int = 0
     start_at: float | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it had one thing to do and has done it."""
-        return self.program.once and self.process.returncode == 0
 
 
 @dataclass
@@ -90,12 +86,24 @@ class Children:
 
     def tend(self) -> None:
         """Show warnings, notice deaths, start again what died."""
-        for child in self.running:
+        for child in list(self.running):
             child.watch.show_new()
             if child.start_at is not None:
                 self.start_again(child)
-            elif child.process.poll() is not None and not child.is_over:
-                self.plan_restart(child)
+            elif child.process.poll() is not None:
+                if child.program.once:
+                    self.dismiss(child)
+                else:
+                    self.plan_restart(child)
+
+    def dismiss(self, child: Child) -> None:
+        """An errand has ended; one that failed is told, and tried again by the next ``up``."""
+        self.running.remove(child)
+        if child.process.returncode:
+            self.progress.tell(
+                f"{child.program.name} failed ({ending(child.process.returncode)}). "
+                f"Its log: {child.watch.log}"
+            )
 
     def plan_restart(self, child: Child) -> None:
         """Say that a child died and when it comes back."""

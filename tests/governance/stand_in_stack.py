@@ -54,6 +54,7 @@ def plan(layout: Layout, port: int) -> Plan:
         programs=(
             Program("latecomer", (*python, LATECOMER, str(port)), late=True),
             Program("errand", (*python, "print('done')"), late=True, once=True),
+            Program("folly", (*python, "raise SystemExit(3)"), late=True, once=True),
             Program("web", (*python, WEB, str(port))),
             Program("worker", (*python, SLEEPER)),
         ),

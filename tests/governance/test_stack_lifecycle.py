@@ -142,7 +142,8 @@ def test_what_runs_once_is_not_started_again(launch: Launch, home: Path) -> None
     time.sleep(1.5)
 
     assert errand.read_text().count("done") == 1
-    assert "errand stopped" not in said(home)
+    assert "errand" not in said(home)
+    assert said(home).count("folly failed (exit code 3)") == 1
 
 
 def test_sigterm_leaves_no_process_and_no_note_behind(launch: Launch, home: Path) -> None:

@@ -116,6 +116,16 @@ def test_no_past_is_made_up_where_real_money_moves(settings: Any) -> None:
         call_command("seed_history")
 
 
+@pytest.mark.django_db
+def test_no_gpu_is_taken_for_a_past(settings: Any) -> None:
+    settings.MODEL_FOLDER = "/models/Krea-2-Turbo"
+    out = StringIO()
+
+    call_command("seed_history", stdout=out)
+
+    assert "no GPU is taken" in out.getvalue()
+
+
 def test_only_the_demos_past_may_name_the_journals_time() -> None:
     users = {
         path.relative_to(ROOT).as_posix()

@@ -1,6 +1,7 @@
 """``manage.py seed_history``: the demo organization's last thirty days."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from inference.engine.client import EngineNotReady, EngineProcess
 from inference.operations.history.month import JOBS, is_seeded, seed_history
 
 POLITENESS = 15
+SHIPPED = settings.BASE_DIR / "inference" / "weights"
 
 
 class Command(BaseCommand):
@@ -33,6 +35,11 @@ class Command(BaseCommand):
             raise CommandError("A past is made up for demonstrations only; here real money moves.")
         if is_seeded(slug):
             self.stdout.write(f"{slug} has its past")
+            return
+        if not Path(settings.MODEL_FOLDER).resolve().is_relative_to(SHIPPED):
+            self.stdout.write(
+                "Only a model that comes with Licet draws a past: no GPU is taken for it."
+            )
             return
         os.nice(POLITENESS)
         engine = EngineProcess()
