@@ -37,7 +37,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 def admin(live_server: Any, api_key: CreatedKey) -> Any:
     """The admin client as its user makes it: base URL and key, nothing else."""
     client = openai.OpenAI(admin_api_key=api_key.secret, base_url=f"{live_server.url}/v1")
-    return client.admin.organization
+    yield client.admin.organization
+    client.close()
 
 
 @pytest.fixture
@@ -126,6 +127,7 @@ class TestUsage:
         other = openai.OpenAI(admin_api_key=key.secret, base_url=f"{live_server.url}/v1")
 
         page = other.admin.organization.usage.images(start_time=start())
+        other.close()
 
         assert [result for bucket in page.data for result in bucket.results] == []
 
@@ -294,4 +296,5 @@ def test_a_key_for_images_administers_nothing(live_server: Any, organization: Or
     with pytest.raises(openai.PermissionDeniedError) as refused:
         client.admin.organization.users.list()
 
+    client.close()
     assert refused.value.code == "scope_missing"

