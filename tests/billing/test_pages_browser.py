@@ -143,10 +143,10 @@ def test_an_operator_publishes_prices_through_the_form(
     page.get_by_label("turbo per image, dollars, row 2").fill("0.03")
 
     page.get_by_role("button", name="Save the draft and simulate").click()
-    assert page.get_by_role("heading", name="The last 30 days by this list").is_visible()
+    page.get_by_role("heading", name="The last 30 days by this list").wait_for()
     page.get_by_role("button", name="Publish").click()
 
-    assert page.get_by_text("To come").is_visible()
+    page.get_by_text("To come").wait_for()
     published = PriceVersion.objects.get(label="Dearer")
     assert published.published_at is not None
     assert published.body["models"]["turbo"]["sizes"][1]["microusd"] == 30_000
