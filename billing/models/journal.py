@@ -5,7 +5,7 @@ from uuid import UUID
 import pgtrigger
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from governance.kernel.ids import uuid7
 
@@ -22,7 +22,12 @@ class LedgerTransaction(models.Model):
         "governance.Organization", null=True, on_delete=models.PROTECT, related_name="+"
     )
     event_at = models.DateTimeField()
-    booked_at = models.DateTimeField(db_default=Now())
+    # The database's own clock, unless the transaction names a time (billing.operations.past).
+    booked_at = models.DateTimeField(
+        db_default=Coalesce(
+            models.Func(function="billing_named_time", output_field=models.DateTimeField()), Now()
+        )
+    )
     facts = models.JSONField(default=dict)
 
     class Meta:

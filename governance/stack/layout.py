@@ -40,6 +40,11 @@ class Layout:
         return self.home / "secrets.json"
 
     @property
+    def history(self) -> Path:
+        """Says that the demo organization has its past, so that no start makes it again."""
+        return self.home / "history.json"
+
+    @property
     def addresses(self) -> Path:
         """Addresses of the embedded servers while they run; ``governance.settings`` reads it."""
         return self.run / "servers.json"

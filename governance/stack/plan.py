@@ -25,6 +25,7 @@ class Plan:
 def real_plan(layout: Layout, *, port: int, root: Path, log_level: str) -> Plan:
     """The product itself."""
     manage = (PYTHON, str(root / "manage.py"))
+    history = Program("history", (*manage, "seed_history"), late=True, once=True)
     return Plan(
         migrate=(*manage, "migrate", "--no-input", "--verbosity", "1"),
         seed=(*manage, "seed_demo", "--json"),
@@ -32,7 +33,7 @@ def real_plan(layout: Layout, *, port: int, root: Path, log_level: str) -> Plan:
             Program("worker", worker_command(log_level)),
             Program("web", web_command(port, log_level)),
             Program("beat", beat_command(layout, log_level), late=True),
-            Program("history", (*manage, "seed_history"), late=True, once=True),
+            *(() if layout.history.exists() else (history,)),
         ),
     )
 

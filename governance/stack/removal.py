@@ -18,7 +18,7 @@ STOP_S = 60.0
 # In a folder that the operator chose, only what is surely ours.
 OURS = (
     *("postgres", "postgres.new", "valkey", "run", "logs", "blobs", "mail", "policies"),
-    *("secrets.json", "demo.json"),
+    *("secrets.json", "demo.json", "history.json"),
 )
 
 

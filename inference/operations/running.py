@@ -40,14 +40,8 @@ TURN_POLL_S = 0.2
 class Progress:
     """Writes steps to the row and the bell, at most one UPDATE every two seconds."""
 
-    def __init__(
-        self,
-        lease: Lease,
-        deadline_at: datetime | None = None,
-        clock: Callable[[], datetime] = now,
-    ) -> None:
+    def __init__(self, lease: Lease, deadline_at: datetime | None = None) -> None:
         self.lease = lease
-        self.clock = clock
         self.deadline_at = deadline_at
         self.lost = False
         self.step = 0
@@ -72,7 +66,7 @@ class Progress:
 
     def keep_lease(self) -> None:
         """Extend the lease when it is time to."""
-        at = self.clock()
+        at = now()
         if self._written is None or at - self._written >= EXTEND_EVERY:
             self._written = at
             self.lost = self.lost or not extend(lease=self.lease, step=self.step, at=at)
@@ -93,7 +87,7 @@ class Progress:
     @property
     def is_late(self) -> bool:
         """Whether the job's deadline has passed."""
-        return self.deadline_at is not None and self.clock() > self.deadline_at
+        return self.deadline_at is not None and now() > self.deadline_at
 
 
 def run_attempt(
@@ -112,7 +106,7 @@ def run_attempt(
     downloaded, after it nothing is left to do.
     """
     generation = Generation.objects.get(id=lease.generation_id)
-    progress = Progress(lease, generation.deadline_at, clock)
+    progress = Progress(lease, generation.deadline_at)
     revoked = revoked_among([UUID(each["id"]) for each in generation.adapters])
     if revoked:
         return settle_refused(lease, REVOKED_ADAPTER, actor, clock())

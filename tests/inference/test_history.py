@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,15 @@ from governance.models import AuditEntry, Membership, Organization, Organization
 from governance.operations.audit_tree import sequence_entries
 from governance.operations.audit_verification import verify_log
 from governance.operations.demo import seed_demo
+from inference.engine.client import EngineLost
 from inference.models import Artifact, Generation
+from inference.operations.history import jobs, month
 from inference.operations.history.month import seed_history
+from inference.operations.sweeping import requeue_dead_leases
 from moderation.models import Appeal, UserReport
 from tests.inference.conftest import SketchEngine
 
-JOBS = 30
+JOBS, FEW = 30, 4
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -84,7 +89,7 @@ def test_a_second_run_changes_nothing(aurora: Organization) -> None:
         for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
     ]
 
-    seed_history(engine=SketchEngine(), at=now(), slug=aurora.slug, jobs=JOBS)
+    assert seed_history(engine=SketchEngine(), at=now(), jobs=JOBS) == JOBS
 
     assert before == [
         model.objects.count()
@@ -100,12 +105,36 @@ def test_every_standing_that_one_organization_can_have_alone_is_there() -> None:
     assert found == {status.value for status in Status} - {"notice_running", "community"}
 
 
-def test_the_command_leaves_a_past_that_is_there_alone(aurora: Organization) -> None:
-    out = StringIO()
+@pytest.mark.django_db
+def test_a_job_that_steps_aside_is_made_by_the_next_run_and_the_books_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seed_demo(at=now())
+    monkeypatch.setattr(month, "WAIT_S", 0)
+    with monkeypatch.context() as busy:
+        # Somebody else's job is next, whoever claims.
+        busy.setattr(jobs, "claim_next", lambda **_: None)
+        first = seed_history(engine=SketchEngine(), at=now(), jobs=FEW)
+    assert first < FEW
+    assert not Statement.objects.exists()
 
-    call_command("seed_history", stdout=out)
+    assert seed_history(engine=SketchEngine(), at=now(), jobs=FEW) == FEW
 
-    assert out.getvalue() == f"{aurora.slug} has its past\n"
+    assert Statement.objects.count() == 1
+    assert not Generation.objects.filter(state__in=("queued", "running")).exists()
+
+
+@pytest.mark.django_db
+def test_an_engine_that_dies_leaves_the_job_to_whoever_finds_its_lease() -> None:
+    seed_demo(at=now())
+
+    with pytest.raises(EngineLost):
+        seed_history(engine=SketchEngine(dies_at=1), at=now(), jobs=FEW)
+
+    left = Generation.objects.get(state="running")
+    assert left.lease_until is not None
+    assert now() < left.lease_until
+    assert requeue_dead_leases(at=left.lease_until + timedelta(seconds=1)) == 1
 
 
 @pytest.mark.django_db
@@ -117,13 +146,15 @@ def test_no_past_is_made_up_where_real_money_moves(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_no_gpu_is_taken_for_a_past(settings: Any) -> None:
+def test_no_gpu_is_taken_for_a_past(settings: Any, tmp_path: Path) -> None:
+    settings.LICET_HOME = tmp_path
     settings.MODEL_FOLDER = "/models/Krea-2-Turbo"
     out = StringIO()
 
     call_command("seed_history", stdout=out)
 
     assert "no GPU is taken" in out.getvalue()
+    assert json.loads((tmp_path / "history.json").read_text()) == {"jobs": 0}
 
 
 def test_only_the_demos_past_may_name_the_journals_time() -> None:

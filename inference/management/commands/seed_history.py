@@ -1,5 +1,6 @@
 """``manage.py seed_history``: the demo organization's last thirty days."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.timezone import now
 
-from inference.engine.client import EngineNotReady, EngineProcess
-from inference.operations.history.month import JOBS, is_seeded, seed_history
+from governance.stack.layout import Layout
+from inference.engine.client import EngineLost, EngineNotReady, EngineProcess
+from inference.operations.history.month import DEMO, JOBS, seed_history
 
 POLITENESS = 15
 SHIPPED = settings.BASE_DIR / "inference" / "weights"
@@ -25,29 +27,35 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How much."""
-        parser.add_argument("--organization", default="aurora-studio", help="slug")
         parser.add_argument("--jobs", type=int, default=JOBS, help=f"jobs ({JOBS})")
 
     def handle(self, **options: Any) -> None:
-        """Seed and say so. Raises CommandError where real money moves, or no engine starts."""
-        slug, jobs = options["organization"], options["jobs"]
+        """Seed and say so. Raises CommandError where real money moves, and where jobs are left."""
         if settings.STRIPE_SECRET_KEY:
             raise CommandError("A past is made up for demonstrations only; here real money moves.")
-        if is_seeded(slug):
-            self.stdout.write(f"{slug} has its past")
-            return
-        if not Path(settings.MODEL_FOLDER).resolve().is_relative_to(SHIPPED):
+        note, jobs = Layout(settings.LICET_HOME).history, options["jobs"]
+        if Path(settings.MODEL_FOLDER).resolve().is_relative_to(SHIPPED):
+            os.nice(POLITENESS)
+            made = self.draw(jobs)
+            if made < jobs:
+                raise CommandError(
+                    f"{made} of {jobs} jobs are there: others had jobs of their own. Run it again."
+                )
+            self.stdout.write(f"{DEMO} has a past of {made} jobs")
+        else:
+            made = 0
             self.stdout.write(
                 "Only a model that comes with Licet draws a past: no GPU is taken for it."
             )
-            return
-        os.nice(POLITENESS)
+        note.write_text(json.dumps({"jobs": made}))
+
+    def draw(self, jobs: int) -> int:
+        """With an engine of its own; how many jobs are there. Raises CommandError."""
         engine = EngineProcess()
         try:
             engine.start(on_progress=self.stdout.write)
-            made = seed_history(engine=engine, at=now(), slug=slug, jobs=jobs)
-        except EngineNotReady as error:
-            raise CommandError(f"No engine to draw the past with: {error}") from error
+            return seed_history(engine=engine, at=now(), jobs=jobs)
+        except (EngineNotReady, EngineLost) as error:
+            raise CommandError(f"No engine draws the past: {error}. Run it again.") from error
         finally:
             engine.kill()
-        self.stdout.write(f"{slug} has a past of {made} jobs")

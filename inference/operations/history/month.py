@@ -1,26 +1,25 @@
 """The month itself: what happened when."""
 
-import logging
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from billing.operations.credits import grant_credit
-from billing.operations.past import booked_in_the_past, is_booked
+from billing.operations.past import booked_in_the_past
 from billing.operations.rollups import roll_up_day
 from billing.operations.statements import close_statement, month_of
 from governance.kernel.actors import SYSTEM
 from governance.kernel.money import usd
-from governance.models import ModelRelease, Organization, ReleaseStatus
+from governance.models import ApiKey, ModelRelease, Organization, ReleaseStatus
 from governance.operations.standing import refresh_standings
 from inference.engine.client import Engine
-from inference.models import Artifact
 from inference.operations.deleting import expire_images, image_retention, set_image_retention
-from inference.operations.history.jobs import OthersWait, PastJob, live
+from inference.operations.history.jobs import OthersWait, PastJob, live, made_of
 from inference.operations.history.people import fill_seats, keys_of
 from inference.operations.history.reviews import appeal_and_report
 from inference.operations.planning import GenerationRequest
 
-logger = logging.getLogger(__name__)
+DEMO = "aurora-studio"
 DAYS, JOBS, KEPT_DAYS, DOLLARS = 30, 300, 14, 50
 PROMPTS = (
     "a large red circle on a blue background", "a big yellow star on a black background",
@@ -33,15 +32,14 @@ SIDES = ((128, 128), (128, 128), (128, 128), (128, 96))
 WAIT_S = 1.0
 
 
-def seed_history(
-    *, engine: Engine, at: datetime, slug: str = "aurora-studio", jobs: int = JOBS
-) -> int:
-    """Make what is missing of the past of the organization ``slug``; returns how many jobs it has.
+def seed_history(*, engine: Engine, at: datetime, jobs: int = JOBS) -> int:
+    """Make what is missing of the demo organization's past; returns how many of its jobs are there.
 
-    Every picture is drawn by ``engine`` and passes the gate; what is not true is the dates. Safe to repeat.
-    Needs an organization that may generate and an active release.
+    Every picture is drawn by ``engine`` and passes the gate; what is not true is the dates. Safe to
+    repeat: jobs that stepped aside for somebody's own are made by the next run, and the books close
+    when all are there. Needs an organization that may generate and an active release. Raises EngineLost.
     """
-    organization = Organization.objects.get(slug=slug)
+    organization = Organization.objects.get(slug=DEMO)
     release = ModelRelease.objects.filter(
         status=ReleaseStatus.ACTIVE, kind="base", organization=None, variant="turbo"
     ).earliest("created_at")
@@ -50,32 +48,42 @@ def seed_history(
     fill_seats(organization, start=start, at=anchor)
     refresh_standings(organization_ids=[organization.id], at=at)
     keys = keys_of(organization, at=start)
-    for number in range(2):
+    made = made_of(organization.id)
+    # The books of the past are closed when all jobs are there, to money too.
+    for number in range(2 if len(made) < jobs else 0):
         top_up(organization, number, start + (anchor - start) * number / 2)
-    for number in range(jobs):
-        began = start + timedelta(hours=1) + (anchor - start - timedelta(hours=3)) * number / jobs
-        request = GenerationRequest(
-            prompt=REFUSED[number // 25 % 2] if number % 25 == 9 else PROMPTS[number % 8],  # noqa: PLR2004
-            model=release.slug, width=SIDES[number % 4][0], height=SIDES[number % 4][1],
-            images=1 + (number % 11 == 0), seed=number,
+    for job in past_jobs(keys, release, start, anchor, jobs):
+        if job.mark not in made:
+            patiently(job, release, engine)
+    made = made_of(organization.id)
+    if len(made) == jobs:
+        close_books(organization, start, at)
+        appeal_and_report(organization, at=at)
+        if image_retention(organization.id) is None:
+            set_image_retention(
+                organization_id=organization.id, days=KEPT_DAYS, actor=SYSTEM, at=at
+            )
+        expire_images(at=at)
+    return len(made)
+
+
+def past_jobs(
+    keys: list[ApiKey], release: ModelRelease, start: datetime, end: datetime, count: int
+) -> Iterator[PastJob]:
+    """What was asked from ``start`` to ``end``: the same in every run."""
+    for number in range(count):
+        prompt = REFUSED[number // 25 % 2] if number % 25 == 9 else PROMPTS[number % 8]  # noqa: PLR2004
+        width, height = SIDES[number % 4]
+        yield PastJob(
+            number=number,
+            key=keys[number % 3],
+            request=GenerationRequest(
+                prompt=prompt, model=release.slug, width=width, height=height,
+                images=1 + (number % 11 == 0), seed=number,
+            ),
+            at=start + timedelta(hours=1) + (end - start - timedelta(hours=3)) * number / count,
+            ending={7: "failed", 13: "cancelled"}.get(number % 20, "drawn"),
         )  # fmt: skip
-        ending = {7: "failed", 13: "cancelled"}.get(number % 20, "drawn")
-        patiently(
-            PastJob(f"history-{number}", keys[number % 3], request, began, ending), release, engine
-        )
-    close_books(organization, start, at)
-    appeal_and_report(organization, at=at)
-    if image_retention(organization.id) is None:
-        set_image_retention(organization_id=organization.id, days=KEPT_DAYS, actor=SYSTEM, at=at)
-    expire_images(at=at)
-    logger.info("history: %s images kept", Artifact.objects.filter(deleted_at=None).count())
-    return jobs
-
-
-def is_seeded(slug: str) -> bool:
-    """Whether an earlier run came to its end: the retention is set last but one."""
-    organization = Organization.objects.filter(slug=slug).first()
-    return organization is not None and image_retention(organization.id) is not None
 
 
 def anchored(organization: Organization, at: datetime) -> datetime:
@@ -96,13 +104,10 @@ def patiently(job: PastJob, release: ModelRelease, engine: Engine) -> None:
 
 def top_up(organization: Organization, number: int, at: datetime) -> None:
     """Fifty dollars, once per ``number``."""
-    reference = f"history:{organization.id}:{number}"
-    if is_booked(reference):
-        return
     with booked_in_the_past(at):
         grant_credit(
             organization_id=organization.id, amount=usd(DOLLARS), kind="paid",
-            external_reference=reference, actor=SYSTEM, at=at,
+            external_reference=f"history:{organization.id}:{number}", actor=SYSTEM, at=at,
         )  # fmt: skip
 
 

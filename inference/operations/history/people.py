@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from billing.operations.past import keep_project_budget
 from governance.kernel.actors import SYSTEM
 from governance.kernel.money import usd
+from governance.kernel.registry import key_budgets
 from governance.models import ApiKey, Invitation, Organization, Project, Role
 from governance.operations.api_keys import create_api_key
 from governance.operations.demo import person
@@ -12,7 +12,7 @@ from governance.operations.invitations import invite_member
 from governance.operations.organizations import add_member
 from governance.operations.projects import create_project
 
-SEATS = 47
+SEATS, BUDGET_DOLLARS = 47, 40
 PROJECTS = {"Campaign visuals": ("Studio plugin", "Batch"), "Product pages": ("Shop backend",)}
 INVITED = ("Lena Fischer", "Omar Said", "Yuki Mori")
 GIVEN = ("Alma", "Bruno", "Carla", "Dario", "Esme", "Filip", "Greta", "Hugo", "Ines", "Jakub")
@@ -39,18 +39,16 @@ def fill_seats(organization: Organization, *, start: datetime, at: datetime) -> 
 
 
 def keys_of(organization: Organization, *, at: datetime) -> list[ApiKey]:
-    """The keys that the jobs are made with: two projects, three keys, one budget."""
+    """The keys that the jobs are made with: two projects, three keys, a budget each."""
     keys = []
     for title, names in PROJECTS.items():
         project = Project.objects.filter(organization=organization, name=title).first()
         if project is None:
             project = create_project(organization_id=organization.id, name=title, actor=SYSTEM)
-        keep_project_budget(
-            organization_id=organization.id, project_id=project.id, limit=usd(40), at=at
-        )
         for name in names:
             known = ApiKey.objects.filter(project=project, name=name).first()
-            keys.append(
-                known or create_api_key(project=project, name=name, actor=SYSTEM, at=at).key
-            )
+            key = known or create_api_key(project=project, name=name, actor=SYSTEM, at=at).key
+            for budgets in key_budgets.all():
+                budgets.set_limit(organization.id, key.id, usd(BUDGET_DOLLARS), SYSTEM, at)
+            keys.append(key)
     return keys

@@ -5,13 +5,14 @@ from datetime import datetime
 from governance.kernel.actors import SYSTEM
 from governance.models import AuditEntry, Organization
 from inference.models import Artifact, Generation, State
+from inference.operations.history.jobs import MARK
 from moderation.operations.appeals import AppealClosed, file_appeal, report_image
 
 
 def appeal_and_report(organization: Organization, *, at: datetime) -> None:
     """One refused prompt is appealed, one delivered image is reported; once each."""
     blocked = Generation.objects.filter(organization=organization, state=State.BLOCKED)
-    for job in blocked.filter(request_id__startswith="history-").order_by("-created_at"):
+    for job in blocked.filter(request_id__startswith=MARK).order_by("-created_at"):
         try:
             file_appeal(
                 decision_id=job.error_facts["decision_id"], organization_id=organization.id,
@@ -23,7 +24,7 @@ def appeal_and_report(organization: Organization, *, at: datetime) -> None:
         break
     image = (
         Artifact.objects.filter(organization_id=organization.id, deleted_at=None)
-        .filter(generation__request_id__startswith="history-")
+        .filter(generation__request_id__startswith=MARK)
         .order_by("-created_at")
         .first()
     )
