@@ -33,10 +33,7 @@ class BillingConfig(AppConfig):
         from billing.reports import ledger
 
         report_sections.register("billing", ledger)
-        from billing.operations.examining import EXAMINATIONS
-
-        for part in EXAMINATIONS:
-            examinations.register(part.name, part)
+        examinations.register("billing", "billing.operations.examining")
         from billing.operations.key_budgets import MonthlyKeyBudgets
 
         key_budgets.register("billing", MonthlyKeyBudgets())

@@ -4,7 +4,6 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.cache import cache
 from django.db import connection
 from django.db.models.signals import post_migrate
 
@@ -18,6 +17,7 @@ from governance.kernel.registry import (
     report_sections,
     webhook_event_types,
 )
+from governance.operations.probes import probe_database, probe_redis
 
 EVENTS = {
     "webhook.test": "Sent by hand to see whether an endpoint listens.",
@@ -82,10 +82,8 @@ class GovernanceConfig(AppConfig):
         outbox_bells.register("governance", ring_webhooks)
         health_checks.register("database", HealthCheck("database", probe_database))
         health_checks.register("redis", HealthCheck("redis", probe_redis))
-        from governance.operations import examining_servers, examining_work
-
-        for part in (*examining_servers.EXAMINATIONS, *examining_work.EXAMINATIONS):
-            examinations.register(part.name, part)
+        examinations.register("servers", "governance.operations.examining_servers")
+        examinations.register("work", "governance.operations.examining_work")
         from governance.reports import sections
 
         for name in ("eligibility", "releases", "access", "law"):
@@ -98,22 +96,6 @@ def ring_webhooks() -> None:
     from governance.tasks import ring_webhooks as ring
 
     ring()
-
-
-def probe_database() -> str:
-    """The server's version; raises OperationalError when it cannot be reached."""
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version")
-        row = cursor.fetchone()
-    return f"PostgreSQL {row[0]}" if row else "PostgreSQL"
-
-
-def probe_redis() -> str:
-    """Writes and reads one value; raises ConnectionError when it cannot be reached."""
-    cache.set("readyz", "1", 10)
-    if cache.get("readyz") != "1":
-        raise RuntimeError(f"{settings.CACHES['default']['BACKEND']} lost a value just written")
-    return "reads and writes"
 
 
 def keep_first_terms(**_: object) -> None:

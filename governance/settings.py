@@ -1,7 +1,6 @@
 """Django settings: one module, no per-environment copies; what differs is a variable in ``env``."""
 
 import os
-from hashlib import sha256
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,7 +11,7 @@ import django_stubs_ext
 
 from governance.classifiers_file import read_classifiers
 from governance.env import BASE_DIR, env
-from governance.kernel.secrets import Peppers
+from governance.kernel.secrets import Peppers, secret_mark
 from governance.stack.addresses import living_addresses
 
 django_stubs_ext.monkeypatch()
@@ -336,16 +335,12 @@ STRIPE_WEBHOOK_SECRETS: tuple[str, ...] = tuple(
     if secret.strip()
 )
 
-# A mark of each secret by which a restore sees whether it is the same one; the secret does not follow
-# from it. Made here, so that nothing else needs to read them all.
+# By these a restore sees whether a secret is the same one. Made here, so that nothing else needs to
+# read them all.
 SECRET_MARKS: dict[str, str] = {
-    name: sha256(f"licet backup {name} {value}".encode()).hexdigest()[:16]
-    for name, value in {
-        "LICET_SECRET_KEY": SECRET_KEY,
-        "LICET_API_KEY_PEPPER": API_KEY_PEPPERS.current,
-        "LICET_RECEIPT_KEY": RECEIPT_KEY.decode(),
-        "LICET_AUDIT_KEY": AUDIT_KEY,
-        "LICET_PROVENANCE_KEY": PROVENANCE_KEY.decode(),
-        "LICET_VAULT_KEY": VAULT_KEY,
-    }.items()
-}
+    name: secret_mark(name, getattr(env, name.removeprefix("LICET_").lower()).get_secret_value())
+    for name in (
+        "LICET_SECRET_KEY", "LICET_API_KEY_PEPPER", "LICET_RECEIPT_KEY", "LICET_AUDIT_KEY",
+        "LICET_PROVENANCE_KEY", "LICET_VAULT_KEY",
+    )
+}  # fmt: skip

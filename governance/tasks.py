@@ -9,9 +9,9 @@ from kombu.exceptions import OperationalError
 
 from governance.models import Organization
 from governance.operations.audit_tree import sequence_entries
+from governance.operations.beats import note_tick
 from governance.operations.checkpoint_mail import send_new_checkpoint
 from governance.operations.compliance_reports import request_scheduled_reports, waiting_reports
-from governance.operations.examining_servers import note_tick
 from governance.operations.key_uses import collect_key_uses
 from governance.operations.mail import clear_old_mail, deliver_due_mail
 from governance.operations.reminders import send_attestation_reminders

@@ -1,9 +1,6 @@
 """The inference app: one generation from request to image."""
 
-from datetime import timedelta
-
 from django.apps import AppConfig
-from django.utils.timezone import now
 
 from governance.kernel.registry import (
     HealthCheck,
@@ -28,8 +25,6 @@ EVENTS = {
     "generation.cancelled": "It was cancelled; nothing was charged.",
 }
 
-SEEN_WITHIN = timedelta(seconds=30)
-
 
 class InferenceConfig(AppConfig):
     """Registers what the others must know of jobs and images without importing this app."""
@@ -38,18 +33,18 @@ class InferenceConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        from inference.queries.engines import probe_engine
+
         health_checks.register("engine", HealthCheck("engine", probe_engine))
         from billing.operations.resolution import register_evidence, register_job_states
         from inference.api.weights import image_weight
         from inference.operations.deleting import erase_image
-        from inference.operations.examining import EXAMINATIONS
         from inference.operations.revoking import image_bytes, void_release
         from inference.queries.generations import states_of
         from moderation.operations.removals import erasers, readers
         from moderation.queries.decisions import jobs_without_release
 
-        for part in EXAMINATIONS:
-            examinations.register(part.name, part)
+        examinations.register("inference", "inference.operations.examining")
         register_job_states(states_of)
         from inference.queries.gauges import job_gauges
 
@@ -84,23 +79,3 @@ class InferenceConfig(AppConfig):
         from inference.operations.erasing import forget_person
 
         erasure_hooks.register("generations", forget_person)
-
-
-def probe_engine() -> str:
-    """At least one engine is alive; raises RuntimeError with the last words of the others."""
-    from inference.models import EngineStatus
-
-    engines = list(EngineStatus.objects.order_by("-seen_at")[:20])
-    alive = [
-        engine
-        for engine in engines
-        if engine.state in {"ready", "busy"} and now() - engine.seen_at < SEEN_WITHIN
-    ]
-    if not alive:
-        last = engines[0] if engines else None
-        raise RuntimeError(
-            f"no engine is ready: {last.state} {last.detail}".strip()
-            if last
-            else "no engine has reported yet"
-        )
-    return ", ".join(f"{engine.release_slug} on {engine.device}" for engine in alive)

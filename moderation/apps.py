@@ -33,10 +33,7 @@ class ModerationConfig(AppConfig):
 
         erasure_hooks.register("moderation", forget_person)
         report_sections.register("marks", marks_chapter)
-        from moderation.operations.examining import EXAMINATIONS
-
-        for part in EXAMINATIONS:
-            examinations.register(part.name, part)
+        examinations.register("moderation", "moderation.operations.examining")
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
         navigation.register(
             "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)

@@ -52,6 +52,18 @@ def broken(detail: str, remedy: str) -> Diagnosis:
     return Diagnosis(Health.BROKEN, detail, remedy)
 
 
+def probed(
+    name: str,
+    probe: Callable[[], str],
+    remedy: str,
+    *,
+    needs_database: bool = False,
+    is_slow: bool = False,
+) -> Examination:
+    """An examination by a probe of the health page: what it returns is fine, what it raises broken."""
+    return Examination(name, lambda _at: fine(probe()), remedy, needs_database, is_slow)
+
+
 def by_age(age_s: float, what: str, *, warn_s: float, broken_s: float, remedy: str) -> Diagnosis:
     """An age in s against two limits."""
     detail = f"{what}: {age_s:,.0f} s"

@@ -11,7 +11,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from governance.kernel.actors import Actor
-from governance.kernel.diagnosis import Examination
 from governance.kernel.report_parts import ReportScope, ReportSection
 
 T = TypeVar("T")
@@ -113,8 +112,9 @@ class Registry(Generic[T]):
 
 
 health_checks: Registry[HealthCheck] = Registry("health check")
-# What `manage.py doctor` looks at, in this order; the database comes before what needs it.
-examinations: Registry[Examination] = Registry("examination")
+# Modules whose EXAMINATIONS `manage.py doctor` goes through, in this order; the database comes before
+# what needs it. By name: no other process needs what they import.
+examinations: Registry[str] = Registry("examinations")
 # What `manage.py metrics` tells besides the health of each part: (at) gives gauges, in fast queries.
 gauges: Registry[Callable[[datetime], list[Gauge]]] = Registry("gauges")
 navigation: Registry[NavigationItem] = Registry("navigation item")

@@ -58,6 +58,11 @@ def pepper_mark(pepper: str) -> str:
     return hmac.new(pepper.encode(), b"licet pepper", hashlib.sha256).hexdigest()[:8]
 
 
+def secret_mark(name: str, value: str) -> str:
+    """By which a restore sees whether the secret ``name`` is the same; it does not follow from it."""
+    return hashlib.sha256(f"licet backup {name} {value}".encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Peppers:
     """The pepper in use and the older ones that may still be met, newest first."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 
 from governance.kernel.diagnosis import Diagnosis, Examination, Health, broken, warning
 from governance.kernel.registry import examinations
@@ -27,7 +28,8 @@ def examine_all(*, at: datetime, slow: bool = True) -> list[Finding]:
     """
     found: list[Finding] = []
     silent = False
-    for part in examinations.all():
+    parts = [part for name in examinations.all() for part in import_module(name).EXAMINATIONS]
+    for part in parts:
         if part.is_slow and not slow:
             continue
         if silent and part.needs_database:

@@ -3,12 +3,11 @@
 import importlib.metadata
 import shutil
 import sys
+import tomllib
 from datetime import datetime
-from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
@@ -17,22 +16,31 @@ from django.utils.timezone import now
 from kombu import Connection
 from packaging.requirements import Requirement
 
-from governance.kernel.diagnosis import Diagnosis, Examination, broken, by_age, fine, warning
+from governance.kernel.diagnosis import (
+    Diagnosis,
+    Examination,
+    broken,
+    by_age,
+    fine,
+    probed,
+    warning,
+)
+from governance.operations.beats import last_tick
+from governance.operations.probes import probe_database, probe_redis
 
 GIB = 1 << 30
 DISK_WARNING, DISK_BROKEN = 5 * GIB, GIB // 2
 SKEW_WARNING_S, SKEW_BROKEN_S = 2.0, 30.0
 BROKER_S = 3
-# A task is sent every 15 s by beat and run by a worker: both live when it was.
-TICK_KEY = "beat-tick"
 TICK_WARNING_S, TICK_BROKEN_S = 60.0, 120.0
 
 
 def look_at_packages(_at: datetime) -> Diagnosis:
     """Python, and each package that pyproject.toml asks for, in a version that it allows."""
     missing = []
-    asked = importlib.metadata.requires("licet") if is_installed("licet") else from_project_file()
-    for line in asked or []:
+    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
+    asked: list[str] = project["dependencies"]
+    for line in asked:
         wanted = Requirement(line)
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
             continue
@@ -46,25 +54,7 @@ def look_at_packages(_at: datetime) -> Diagnosis:
     python = f"Python {sys.version.split()[0]}"
     if missing:
         return broken(f"{python}: {', '.join(missing)}", "Run `make venv`.")
-    return fine(f"{python}, {len(asked or [])} packages")
-
-
-def is_installed(name: str) -> bool:
-    """Whether a distribution of this name is here."""
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def from_project_file() -> list[str]:
-    """The dependencies that pyproject.toml names."""
-    import tomllib  # noqa: PLC0415 (only where Licet is run from its folder)
-
-    text = (Path(settings.BASE_DIR) / "pyproject.toml").read_text()
-    names: list[str] = tomllib.loads(text)["project"]["dependencies"]
-    return names
+    return fine(f"{python}, {len(asked)} packages")
 
 
 def look_at_disk(_at: datetime) -> Diagnosis:
@@ -75,14 +65,6 @@ def look_at_disk(_at: datetime) -> Diagnosis:
     if free < DISK_BROKEN:
         return broken(detail, remedy)
     return warning(detail, remedy) if free < DISK_WARNING else fine(detail)
-
-
-def look_at_database(_at: datetime) -> Diagnosis:
-    """Reachable, and which version."""
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version")
-        row = cursor.fetchone()
-    return fine(f"PostgreSQL {row[0] if row else ''}".strip())
 
 
 def look_at_migrations(_at: datetime) -> Diagnosis:
@@ -115,15 +97,6 @@ def look_at_clock(_at: datetime) -> Diagnosis:
     )
 
 
-def look_at_redis(_at: datetime) -> Diagnosis:
-    """Writes and reads one value."""
-    value = uuid4().hex
-    cache.set("doctor", value, 10)
-    if cache.get("doctor") != value:
-        return broken("a value just written is lost", "Give Redis memory; look at its log.")
-    return fine("reads and writes")
-
-
 def look_at_broker(_at: datetime) -> Diagnosis:
     """Whether Celery's broker lets us in."""
     with Connection(settings.CELERY_BROKER_URL, connect_timeout=BROKER_S) as line:
@@ -148,19 +121,14 @@ def look_at_storage(_at: datetime) -> Diagnosis:
     )
 
 
-def note_tick(*, at: datetime) -> None:
-    """A periodic task ran: beat sent it and a worker took it."""
-    cache.set(TICK_KEY, at.timestamp(), None)
-
-
 def look_at_beat(at: datetime) -> Diagnosis:
     """When the last periodic task ran."""
     remedy = "Start beat and a worker of the housekeeping queue; their logs are in LICET_HOME/logs."
-    last = cache.get(TICK_KEY)
+    last = last_tick()
     if last is None:
         return broken("no periodic task has run yet", remedy)
     return by_age(
-        max(at.timestamp() - float(last), 0.0),
+        max(at.timestamp() - last, 0.0),
         "since the last periodic task",
         warn_s=TICK_WARNING_S,
         broken_s=TICK_BROKEN_S,
@@ -171,14 +139,14 @@ def look_at_beat(at: datetime) -> Diagnosis:
 EXAMINATIONS = (
     Examination("packages", look_at_packages, "Run `make venv`."),
     Examination("disk", look_at_disk, "Make LICET_HOME a folder that this user may write."),
-    Examination(
+    probed(
         "database",
-        look_at_database,
+        probe_database,
         "Start PostgreSQL (`make up` brings its own), or mend DATABASE_URL.",
     ),
     Examination("migrations", look_at_migrations, "Run `manage.py migrate`.", needs_database=True),
     Examination("clock", look_at_clock, "Look at the database's log.", needs_database=True),
-    Examination("redis", look_at_redis, "Start Redis or Valkey, or mend REDIS_URL."),
+    probed("redis", probe_redis, "Start Redis or Valkey, or mend REDIS_URL."),
     Examination("broker", look_at_broker, "Start the broker, or mend LICET_BROKER_URL."),
     Examination(
         "storage", look_at_storage, "Let this user write to LICET_BLOB_ROOT; look for a full disk."

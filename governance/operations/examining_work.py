@@ -7,6 +7,7 @@ from django.conf import settings
 from governance.kernel.diagnosis import Diagnosis, Examination, broken, by_age, fine, warning
 from governance.models import AuditEntry, AuditPending, OutgoingMail, WebhookDelivery
 from governance.models.webhooks import DeliveryState
+from governance.operations.examining_queues import by_oldest
 from governance.queries.audit_tree import latest_checkpoint
 
 MAIL_WARNING_S, MAIL_BROKEN_S = 300.0, 3600.0
@@ -34,15 +35,12 @@ def look_at_mail(at: datetime) -> Diagnosis:
 
 def look_at_webhooks(at: datetime) -> Diagnosis:
     """The oldest delivery that is due: a receiver that fails is waited for and is not due."""
-    due = WebhookDelivery.objects.filter(
-        state=DeliveryState.PENDING, next_attempt_at__lte=at
-    ).order_by("next_attempt_at")
-    oldest = due.values_list("next_attempt_at", flat=True).first()
-    if oldest is None:
-        return fine("no delivery is overdue")
-    return by_age(
-        (at - oldest).total_seconds(),
-        f"{due.count()} deliveries are due, the oldest",
+    return by_oldest(
+        WebhookDelivery.objects.filter(state=DeliveryState.PENDING, next_attempt_at__lte=at),
+        "next_attempt_at",
+        at,
+        none="no delivery is overdue",
+        what="deliveries are due",
         warn_s=WEBHOOK_WARNING_S,
         broken_s=WEBHOOK_BROKEN_S,
         remedy="docs/runbooks/webhook-backlog.md",
@@ -51,15 +49,12 @@ def look_at_webhooks(at: datetime) -> Diagnosis:
 
 def look_at_sequencer(at: datetime) -> Diagnosis:
     """The oldest audit entry that is no leaf of the tree yet."""
-    pending = AuditPending.objects.values("entry_id")
-    oldest = (
-        AuditEntry.objects.filter(id__in=pending).order_by("at").values_list("at", flat=True)
-    ).first()
-    if oldest is None:
-        return fine("every entry is in the tree")
-    return by_age(
-        (at - oldest).total_seconds(),
-        f"{AuditPending.objects.count()} entries wait for the tree, the oldest",
+    return by_oldest(
+        AuditEntry.objects.filter(id__in=AuditPending.objects.values("entry_id")),
+        "at",
+        at,
+        none="every entry is in the tree",
+        what="entries wait for the tree",
         warn_s=PENDING_WARNING_S,
         broken_s=PENDING_BROKEN_S,
         remedy="See that beat and a worker run; `manage.py verify_audit` sequences what waits.",

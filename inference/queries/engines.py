@@ -2,9 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from django.utils.timezone import now
+
 from inference.models import EngineStatus
 
 SEEN_WITHIN = timedelta(seconds=60)
+READY_WITHIN = timedelta(seconds=30)
 GONE = frozenset({"stopped", "failed", "unloaded"})
 
 
@@ -16,3 +19,21 @@ def is_served(slug: str, *, at: datetime) -> bool:
     seen = EngineStatus.objects.filter(seen_at__gt=at - SEEN_WITHIN).exclude(state__in=GONE)
     slugs = set(seen.exclude(release_slug="").values_list("release_slug", flat=True))
     return not slugs or slug in slugs
+
+
+def probe_engine() -> str:
+    """The engines that were ready within 30 s; raises RuntimeError with the last words of the others."""
+    engines = list(EngineStatus.objects.order_by("-seen_at")[:20])
+    alive = [
+        engine
+        for engine in engines
+        if engine.state in {"ready", "busy"} and now() - engine.seen_at < READY_WITHIN
+    ]
+    if not alive:
+        last = engines[0] if engines else None
+        raise RuntimeError(
+            f"no engine is ready: {last.state} {last.detail}".strip()
+            if last
+            else "no engine has reported yet"
+        )
+    return ", ".join(f"{engine.release_slug} on {engine.device}" for engine in alive)

@@ -19,8 +19,8 @@ from governance.kernel.diagnosis import Health, by_age
 from governance.models import AuditEntry, OutgoingMail
 from governance.operations import examining_servers, examining_work
 from governance.operations.audit_tree import sequence_entries
+from governance.operations.beats import TICK_KEY, note_tick
 from governance.operations.demo import register_local_releases
-from governance.operations.examining_servers import TICK_KEY, note_tick
 from inference.models import EngineStatus
 from inference.operations import examining as inference_examining
 from moderation.operations import examining as moderation_examining

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from governance.management.commands.metrics import State
 from governance.operations import examining_servers
-from governance.operations.examining_servers import note_tick
+from governance.operations.beats import note_tick
 from inference.models import EngineStatus
 
 pytestmark = pytest.mark.django_db
