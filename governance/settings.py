@@ -31,7 +31,9 @@ BROKER_URL = env.broker_url or REDIS_URL
 def database_from_url(url: str) -> dict[str, Any]:
     """Django's DATABASES entry for a PostgreSQL address.
 
-    The socket folder may be ?host=/path; ?pool=off connects without a pool (tests, PgBouncer).
+    The socket folder may be ?host=/path; ?pool=off connects without a pool (tests).
+    ?pool=transaction is for PgBouncer in transaction mode: nothing that outlives a transaction, so no
+    cursors on the server and no session parameters; the role has to set them (docs/deploy.md).
     """
     # Without an address there is no server: no pool, so that the error comes at once.
     parts = urlsplit(url or "postgresql://postgres@127.0.0.1:5432/licet?pool=off")
@@ -40,12 +42,16 @@ def database_from_url(url: str) -> dict[str, Any]:
         "options": "-c statement_timeout=30000 -c lock_timeout=10000 -c timezone=UTC",
     }
     host = parts.hostname or ""
+    through_pooler = False
     for pair in parts.query.split("&"):
         name, _, value = pair.partition("=")
         if name == "host":
             host = unquote(value)
         elif (name, value) == ("pool", "off"):
             del options["pool"]
+        elif (name, value) == ("pool", "transaction"):
+            through_pooler = True
+            del options["pool"], options["options"]
         elif name:
             options[name] = unquote(value)
     return {
@@ -56,6 +62,7 @@ def database_from_url(url: str) -> dict[str, Any]:
         "HOST": host,
         "PORT": str(parts.port or ""),
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": through_pooler,
         "OPTIONS": options,
     }
 

@@ -9,6 +9,7 @@ from inference.models import EngineStatus
 SEEN_WITHIN = timedelta(seconds=60)
 READY_WITHIN = timedelta(seconds=30)
 GONE = frozenset({"stopped", "failed", "unloaded"})
+SERVING = frozenset({"ready", "busy"})
 
 
 def is_served(slug: str, *, at: datetime) -> bool:
@@ -27,7 +28,7 @@ def probe_engine() -> str:
     alive = [
         engine
         for engine in engines
-        if engine.state in {"ready", "busy"} and now() - engine.seen_at < READY_WITHIN
+        if engine.state in SERVING and now() - engine.seen_at < READY_WITHIN
     ]
     if not alive:
         last = engines[0] if engines else None
@@ -37,3 +38,13 @@ def probe_engine() -> str:
             else "no engine has reported yet"
         )
     return ", ".join(f"{engine.release_slug} on {engine.device}" for engine in alive)
+
+
+def engines_of_host(host: str) -> list[EngineStatus]:
+    """The engines of the worker that reported last from ``host``; empty when none ever did.
+
+    A worker is HOST:PROCESS:NUMBER; what an earlier process left behind says nothing of this one.
+    """
+    rows = list(EngineStatus.objects.filter(worker__startswith=f"{host}:").order_by("-seen_at"))
+    latest = rows[0].worker.rpartition(":")[0] if rows else ""
+    return [row for row in rows if row.worker.rpartition(":")[0] == latest]

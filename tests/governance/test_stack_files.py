@@ -133,3 +133,10 @@ def test_a_database_address_becomes_djangos_settings(url: str, host: str, *, poo
     assert made["HOST"] == host
     assert ("pool" in made["OPTIONS"]) is pooled
     assert made["NAME"] == "licet"
+
+
+def test_through_a_transaction_pooler_nothing_outlives_a_transaction() -> None:
+    made = database_from_url("postgresql://u:p@bouncer:6432/licet?pool=transaction")
+
+    assert made["OPTIONS"] == {}
+    assert made["DISABLE_SERVER_SIDE_CURSORS"] is True
