@@ -32,9 +32,10 @@ test: venv ## the tests, on a PostgreSQL and a Valkey of their own
 test-slow: venv ## the slow tests: whole life cycles and journeys
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -m slow $(ARGS)
 
-LINT := lint-style lint-format lint-types lint-imports lint-templates lint-migrations lint-settings lint-openapi
+LINT := lint-style lint-format lint-types lint-imports lint-templates lint-migrations lint-settings lint-openapi \
+  lint-deploy
 
-lint: venv ## style, types, import directions, templates, migrations, settings page
+lint: venv ## style, types, import directions, templates, migrations, settings page, deployment
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(LINT)
 
 lint-style:
@@ -66,6 +67,7 @@ lock: venv ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade for n
 	@echo uv | $(PY) -m uv pip compile pyproject.toml - --quiet --universal --generate-hashes \
 	  --python-version 3.11 --extra engine --extra ocr --extra dev --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements.lock $(ARGS)
+	@$(MAKE) --no-print-directory lock-deploy
 
 .PHONY: help up reset venv test test-slow lint lock $(LINT)
 
