@@ -19,7 +19,8 @@ lock-deploy: venv
 # Reads files only: no container engine, no cluster, no network.
 lint-deploy:
 	@$(dir $(PY))hadolint --config $(DEPLOY)/hadolint.yaml $(DEPLOY)/Dockerfile
-	@$(PY) -m check_jsonschema --quiet --builtin-schema vendor.compose-spec $(DEPLOY)/compose.yaml
+	@said=$$($(PY) -m check_jsonschema --builtin-schema vendor.compose-spec $(DEPLOY)/compose.yaml) || \
+	  { echo "$$said"; exit 1; }
 	@for version in $(KUBERNETES_VERSIONS); do \
 	  $(PY) -m kubernetes_validate --strict --quiet -k $$version $(RESOURCES) || exit 1; \
 	done

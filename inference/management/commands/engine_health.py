@@ -33,8 +33,7 @@ class Command(BaseCommand):
         bad = [
             f"{engine.worker} {engine.state} {engine.detail}".strip()
             for engine in engines
-            if now() - engine.seen_at > within
-            or (options["ready"] and engine.state not in SERVING)
+            if now() - engine.seen_at > within or (options["ready"] and engine.state not in SERVING)
         ]
         if bad or not engines:
             raise CommandError("; ".join(bad) or "no engine of this host has reported yet")
