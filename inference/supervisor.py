@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 IDLE_LOOK_S = 1.0
 HEARTBEAT_S = 5.0
 RESTART_PAUSE_S = 5.0
+# What jobs whose engine was ended need to write themselves back into the queue, where the database answers.
+HAND_BACK_S = 10.0
+TOLD_TO_GO = "the worker was told to go"
 
 
 class Lanes:
@@ -64,6 +67,11 @@ class Lanes:
         with self.changed:
             self.changed.wait(seconds)
 
+    def wait_empty(self, seconds: float) -> None:
+        """Until no job is under way, at most ``seconds``."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.jobs, seconds)
+
 
 class Supervisor:
     """Owns one engine process for as long as the Celery worker lives."""
@@ -76,6 +84,8 @@ class Supervisor:
         self.lanes = Lanes(settings.ENGINE_LANES)
         self.doorbell = threading.Event()
         self.stopping = threading.Event()
+        # When a worker that was told to go ends what it still draws; None: nobody told it.
+        self.leave_by: float | None = None
         self.thread = threading.Thread(target=self.run, name=f"engine-{number}", daemon=True)
         self._reported = 0.0
 
@@ -83,12 +93,38 @@ class Supervisor:
         """Begin to serve in the background."""
         self.thread.start()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether it was told to go and claims nothing any more."""
+        return self.leave_by is not None
+
+    def drain(self) -> None:
+        """Claim no more and end when what runs is done, after DRAIN_S at the latest. Returns at once, for
+        it is called by a signal's handler; an engine that draws nothing, or still loads, ends here.
+        """
+        self.leave_by = time.monotonic() + settings.DRAIN_S
+        if not self.lanes.jobs:
+            self.dismiss()
+        self.doorbell.set()
+
     def stop(self) -> None:
-        """End the engine and the thread; a running job is found by its lease."""
+        """End engine and thread now. Running jobs go back to the queue without the loss of an attempt; one
+        that cannot write that is found by its lease.
+        """
+        self.dismiss()
+        self.await_end()
+
+    def dismiss(self) -> None:
+        """No engine any more; the thread and the lanes notice."""
         self.stopping.set()
         self.doorbell.set()
-        self.engine.kill()
-        self.thread.join(timeout=10)
+        self.engine.dismiss(TOLD_TO_GO)
+
+    def await_end(self) -> None:
+        """Until the thread has ended, or is overdue."""
+        left = max(0.0, self.leave_by - time.monotonic()) if self.leave_by is not None else 0.0
+        if self.thread.is_alive():
+            self.thread.join(timeout=left + 2 * HAND_BACK_S)
 
     def run(self) -> None:
         """Until stopped: keep an engine alive, keep it busy. Survives a lost database."""
@@ -101,14 +137,20 @@ class Supervisor:
                     logger.warning("waiting for the database: %s", error)
                     self.stopping.wait(IDLE_LOOK_S)
             except EngineNotReady as error:
+                if self.stopping.is_set():
+                    break
                 logger.error("the engine did not start: %s", error)  # noqa: TRY400 (expected)
                 report_engine(worker=self.worker, state="failed", detail=str(error), at=now())
                 self.stopping.wait(RESTART_PAUSE_S)
+        self.lanes.wait_empty(HAND_BACK_S)
         self.leave()
 
     def turn(self) -> None:
         """One look at the queue: start an engine if there is none, fill a lane if one is free."""
         self.doorbell.clear()
+        if self.leave_by is not None:
+            self.finish(self.leave_by)
+            return
         sweep(at=now())
         if is_revoked(self.model):
             self.unload()
@@ -131,6 +173,14 @@ class Supervisor:
         else:
             self.heartbeat("busy" if self.lanes.jobs else "ready")
             self.doorbell.wait(IDLE_LOOK_S)
+
+    def finish(self, leave_by: float) -> None:
+        """One look of a worker that was told to go: it leaves when nothing runs or time is over."""
+        if self.lanes.jobs and self.engine.alive and time.monotonic() < leave_by:
+            self.heartbeat("draining", TOLD_TO_GO)
+            self.lanes.wait(IDLE_LOOK_S)
+        else:
+            self.dismiss()
 
     def start_engine(self) -> None:
         """Spawn an engine and wait for its model and its gate. Raises EngineNotReady."""
