@@ -21,7 +21,9 @@ from governance.kernel.errors import DomainError
 from governance.queries.releases import active_release_ids, is_revoked
 from inference.engine.card import model_slug
 from inference.engine.client import EngineNotReady, EngineProcess
+from inference.engine.protocol import Ready
 from inference.engine.spawning import take_early
+from inference.lanes import Lanes
 from inference.models import Generation
 from inference.operations.engines import count_job, engine_gone, report_engine
 from inference.operations.leases import Lease, claim_next
@@ -38,41 +40,6 @@ HAND_BACK_S = 10.0
 TOLD_TO_GO = "the worker was told to go"
 
 
-class Lanes:
-    """How many jobs are under way, and whether one of them must be the only one."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.jobs: dict[UUID, Lease] = {}
-        self.changed = threading.Condition()
-
-    @property
-    def free(self) -> bool:
-        """Whether another job may be claimed: a lane is idle and nobody asked to be alone."""
-        return len(self.jobs) < self.count and not any(job.is_retry for job in self.jobs.values())
-
-    def enter(self, lease: Lease) -> None:
-        """A job takes a lane."""
-        with self.changed:
-            self.jobs[lease.generation_id] = lease
-
-    def leave(self, lease: Lease) -> None:
-        """A job leaves its lane."""
-        with self.changed:
-            del self.jobs[lease.generation_id]
-            self.changed.notify_all()
-
-    def wait(self, seconds: float) -> None:
-        """Until a lane changes, at most ``seconds``."""
-        with self.changed:
-            self.changed.wait(seconds)
-
-    def wait_empty(self, seconds: float) -> None:
-        """Until no job is under way, at most ``seconds``."""
-        with self.changed:
-            self.changed.wait_for(lambda: not self.jobs, seconds)
-
-
 class Supervisor:
     """Owns one engine process for as long as the Celery worker lives."""
 
@@ -87,6 +54,7 @@ class Supervisor:
         # When a worker that was told to go ends what it still draws; None: nobody told it.
         self.leave_by: float | None = None
         self.thread = threading.Thread(target=self.run, name=f"engine-{number}", daemon=True)
+        self.announced: Ready | None = None
         self._reported = 0.0
 
     def start(self) -> None:
@@ -156,10 +124,10 @@ class Supervisor:
             self.unload()
             return
         if not self.engine.alive:
-            if self.lanes.jobs:
-                self.lanes.wait(IDLE_LOOK_S)  # they learn of its end and give their jobs back
-                return
-            self.start_engine()
+            self.replace_engine()
+            return
+        if self.engine.ready is not None and self.engine.ready is not self.announced:
+            self.announce(self.engine.ready)
         if not self.lanes.free:
             self.heartbeat("busy")
             self.lanes.wait(IDLE_LOOK_S)
@@ -182,14 +150,28 @@ class Supervisor:
         else:
             self.dismiss()
 
+    def replace_engine(self) -> None:
+        """Start an engine when the lanes of the last are empty: they learn of its end and give back."""
+        if self.lanes.jobs:
+            self.lanes.wait(IDLE_LOOK_S)
+        else:
+            self.start_engine()
+
     def start_engine(self) -> None:
         """Spawn an engine and wait for its model and its gate. Raises EngineNotReady."""
         report_engine(worker=self.worker, state="starting", at=now())
-        ready = self.engine.start(
-            on_progress=lambda detail: report_engine(
-                worker=self.worker, state="starting", detail=detail, at=now()
-            )
-        )
+        ready = self.engine.start(on_progress=self.report_progress)
+        logger.info("engine ready: %s on %s, %.1f s", ready.model, ready.device, ready.self_test_s)
+
+    def report_progress(self, detail: str) -> None:
+        """What a loading engine says. Without a database it loads on, and nobody hears it."""
+        try:
+            report_engine(worker=self.worker, state="starting", detail=detail, at=now())
+        except (DatabaseError, InterfaceError, OSError) as error:
+            logger.warning("the engine's progress was not written: %s", error)
+
+    def announce(self, ready: Ready) -> None:
+        """Write what this engine holds; tried again by the next turn where the database is away."""
         report_engine(
             worker=self.worker,
             state="ready",
@@ -197,7 +179,7 @@ class Supervisor:
             device=ready.device,
             at=now(),
         )
-        logger.info("engine ready: %s on %s, %.1f s", ready.model, ready.device, ready.self_test_s)
+        self.announced = ready
 
     def work(self, lease: Lease) -> None:
         """Give the job a lane. One that an engine has ended on before runs with no other beside it."""

@@ -139,11 +139,21 @@ class EngineProcess:
     ) -> Ready:
         """Spawn the engine and wait until its model is loaded and its classifiers have passed.
 
-        Raises EngineNotReady with the engine's own words.
+        Raises EngineNotReady with the engine's own words. What ``on_progress`` raises ends the engine.
         """
         self.process, connection = self.spawned or spawn(self.model, self.gpu)
-        self.spawned = None
+        self.spawned, self.ready = None, None
         self.connection = connection
+        try:
+            return self._await_ready(connection, on_progress, timeout_s)
+        except BaseException:
+            # One that loads on with nobody listening would be taken for ready, and stand still.
+            self.kill()
+            raise
+
+    def _await_ready(
+        self, connection: Connection, on_progress: Callable[[str], None], timeout_s: float
+    ) -> Ready:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and not self.dismissed:
             try:
@@ -162,9 +172,7 @@ class EngineProcess:
                 ).start()
                 return self.ready
             elif kind == "not_ready":
-                self.kill()
                 raise EngineNotReady(header["detail"])
-        self.kill()
         raise EngineNotReady(self.dismissed or f"not ready within {timeout_s:.0f} s")
 
     @property
