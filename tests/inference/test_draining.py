@@ -33,6 +33,8 @@ class HeldEngine(SketchEngine):
         self.reason = ""
 
     def start(self, *, on_progress: Callable[[str], None]) -> Ready:
+        if self.reason:
+            raise EngineNotReady(self.reason)
         self.alive = True
         self.ready = Ready(model="krea-2-tiny-turbo", device="sketch", gate="real", self_test_s=0.0)
         return self.ready
