@@ -89,6 +89,8 @@ class Bells(valkey.Valkey):
 
     def __init__(self, home: Path) -> None:
         super().__init__(made(home), Fate(signal.SIGTERM), (*valkey.FAST, "bind *"))
+        # Addresses are written down before it starts.
+        self.port = free_port()
 
     def serve(self) -> None:
         """Start and wait."""

@@ -11,7 +11,7 @@ from tests.topology.hosts import Host
 from tests.topology.servers import Bells, Database, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(1500)]
-JOBS, CLIENTS, SEED = 400, 8, 10
+JOBS, CLIENTS, SEED = 300, 8, 10
 DONE_S = 600.0
 
 
@@ -48,11 +48,13 @@ def hosts(homes: Path) -> Iterator[list[Host]]:
 def replace_each(hosts: list[Host], crowd: Crowd) -> list[int]:
     """Workers and web processes one after the other, while orders come; how they ended."""
     statuses = []
-    for turn, host in enumerate(hosts, 1):
-        wait_until(lambda: crowd.share_done() >= 0.1 * turn, DONE_S, "no job is done")  # noqa: B023
+    for turn, host in enumerate(hosts):
+        crowd.allow((turn + 0.5) / len(hosts))
+        wait_until(lambda: crowd.share_done() > turn / len(hosts), DONE_S, "nothing is done")  # noqa: B023
         statuses.append(host.end("worker"))
         host.start("worker")
         host.wait_engine(2)
+        crowd.allow((turn + 0.9) / len(hosts))
         statuses.append(host.end("web"))
         host.start("web")
         host.wait_web()
@@ -64,17 +66,15 @@ def test_no_job_is_lost_or_charged_twice_and_none_loses_an_attempt(
 ) -> None:
     keys = hosts[0].ask("-m", "inference.benchmarks.world", "3")
     crowd = Crowd([host.url for host in hosts], keys, wishes(JOBS, SEED, "64x64"), CLIENTS)
-    crowd.allow(1.0)
     crowd.start()
 
     statuses = replace_each(hosts, crowd)
-    still_came = crowd.share_done() < 1.0
+    crowd.allow(1.0)
     wait_until(lambda: not crowd.is_busy(), DONE_S, "clients still wait")
 
-    assert still_came, "all orders were done before the last process was replaced"
     assert statuses == [0, 0, 0, 0]
     assert {status for status, retryable in crowd.troubles if not retryable} == set()
     assert {status for status, _ in crowd.troubles} <= {503}
     found = require_kept(hosts[0], crowd, homes)
-    assert found["states"].keys() == {"succeeded"}
+    assert found["states"].keys() <= {"succeeded", "blocked"}
     assert found["attempts"].keys() == {"1"}

