@@ -90,6 +90,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_primary_dies(
     wait_until(lambda: not crowd.is_busy(), DONE_S, "clients still wait")
 
     assert at_failover < 0.9
+    assert crowd.troubles.keys() <= {(503, True)}
     assert ask(installation.standby, "SELECT pg_is_in_recovery()") == [(False,)]
     found = require_kept(host, crowd, homes)
     assert found["states"].keys() <= {"succeeded", "blocked"}
