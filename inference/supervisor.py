@@ -204,6 +204,9 @@ class Supervisor:
                     work_gflop=job.work_gflop,
                     seconds=time.monotonic() - started,
                 )
+            elif ended == "unstored":
+                # The lane waits: a full disk has no room in the next second either.
+                self.stopping.wait(RESTART_PAUSE_S)
             logger.info("generation %s %s (attempt %d)", lease.generation_id, ended, lease.attempt)
         except (DatabaseError, InterfaceError, OSError) as error:
             logger.warning("generation %s is left to its lease: %s", lease.generation_id, error)
