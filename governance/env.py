@@ -124,6 +124,13 @@ class Env(BaseSettings):
         validation_alias="LICET_JOB_DEADLINE_S",
         description="seconds after which a job that is not delivered ends free of charge",
     )
+    drain_s: int = Field(
+        90,
+        ge=0,
+        validation_alias="LICET_DRAIN_S",
+        description="seconds in which a worker that is told to go (TERM) finishes what it draws; then "
+        "it hands its jobs back",
+    )
     adapter_slots: int = Field(
         8,
         ge=0,

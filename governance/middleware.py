@@ -1,13 +1,18 @@
 """Every request has an id, which its reply carries; every error below the API's addresses is a problem."""
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponseBase
 
 from governance.api.problems import KINDS, RequestRefused, problem_response
+from governance.kernel.errors import Unavailable
 from governance.kernel.ids import uuid7
+
+logger = logging.getLogger(__name__)
 
 ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -72,10 +77,16 @@ def stamped(response: HttpResponseBase, request: HttpRequest) -> HttpResponseBas
 # Below these, programs read the replies: never a page of HTML.
 API_PREFIXES = ("/v1/", "/hf/", "/generate/", "/jobs/")
 FIRST_ERROR = 400
+# A failover takes seconds, a lost connection less.
+AGAIN_S = 2
 
 
 class ApiProblems:
-    """What Django itself answers below the API's addresses becomes problem+json: 404, 405, 413, 500."""
+    """What Django itself answers below the API's addresses becomes problem+json: 404, 405, 413, 500.
+
+    A database that does not answer is a retryable 503. Whether the request took effect is not known then,
+    which is what an Idempotency-Key is for.
+    """
 
     sync_capable = True
     async_capable = True
@@ -90,6 +101,22 @@ class ApiProblems:
         if isinstance(response, HttpResponseBase):
             return as_problem(response, request)
         return self.later(response, request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Django's hook for what a view raised; None leaves it to Django."""
+        is_silence = isinstance(exception, OperationalError | InterfaceError)
+        if not is_silence or not request.path.startswith(API_PREFIXES):
+            return None
+        logger.warning("the database did not answer %s: %s", request.path, exception)
+        return problem_response(
+            Unavailable(
+                "The database did not answer. Repeat the request with the same Idempotency-Key.",
+                retry_after_s=AGAIN_S,
+            ),
+            request,
+        )
 
     async def later(
         self, response: Awaitable[HttpResponseBase], request: HttpRequest

@@ -310,6 +310,7 @@ WEBHOOK_PRIVATE_NETWORKS = tuple(
 LEAK_SCANNER_KEYS: Path | None = env.leak_scanner_keys
 ENGINE_LANES: int = env.engine_lanes
 JOB_DEADLINE_S: int = env.job_deadline_s
+DRAIN_S: int = env.drain_s
 ADAPTER_SLOTS: int = env.adapter_slots
 ADAPTER_RANK: int = env.adapter_rank
 BATCH_TOKENS: int = env.batch_tokens

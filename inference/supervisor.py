@@ -21,7 +21,9 @@ from governance.kernel.errors import DomainError
 from governance.queries.releases import active_release_ids, is_revoked
 from inference.engine.card import model_slug
 from inference.engine.client import EngineNotReady, EngineProcess
+from inference.engine.protocol import Ready
 from inference.engine.spawning import take_early
+from inference.lanes import Lanes
 from inference.models import Generation
 from inference.operations.engines import count_job, engine_gone, report_engine
 from inference.operations.leases import Lease, claim_next
@@ -33,36 +35,9 @@ logger = logging.getLogger(__name__)
 IDLE_LOOK_S = 1.0
 HEARTBEAT_S = 5.0
 RESTART_PAUSE_S = 5.0
-
-
-class Lanes:
-    """How many jobs are under way, and whether one of them must be the only one."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.jobs: dict[UUID, Lease] = {}
-        self.changed = threading.Condition()
-
-    @property
-    def free(self) -> bool:
-        """Whether another job may be claimed: a lane is idle and nobody asked to be alone."""
-        return len(self.jobs) < self.count and not any(job.is_retry for job in self.jobs.values())
-
-    def enter(self, lease: Lease) -> None:
-        """A job takes a lane."""
-        with self.changed:
-            self.jobs[lease.generation_id] = lease
-
-    def leave(self, lease: Lease) -> None:
-        """A job leaves its lane."""
-        with self.changed:
-            del self.jobs[lease.generation_id]
-            self.changed.notify_all()
-
-    def wait(self, seconds: float) -> None:
-        """Until a lane changes, at most ``seconds``."""
-        with self.changed:
-            self.changed.wait(seconds)
+# What jobs whose engine was ended need to write themselves back into the queue, where the database answers.
+HAND_BACK_S = 10.0
+TOLD_TO_GO = "the worker was told to go"
 
 
 class Supervisor:
@@ -76,19 +51,48 @@ class Supervisor:
         self.lanes = Lanes(settings.ENGINE_LANES)
         self.doorbell = threading.Event()
         self.stopping = threading.Event()
+        # When a worker that was told to go ends what it still draws; None: nobody told it.
+        self.leave_by: float | None = None
         self.thread = threading.Thread(target=self.run, name=f"engine-{number}", daemon=True)
+        self.announced: Ready | None = None
         self._reported = 0.0
 
     def start(self) -> None:
         """Begin to serve in the background."""
         self.thread.start()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether it was told to go and claims nothing any more."""
+        return self.leave_by is not None
+
+    def drain(self) -> None:
+        """Claim no more and end when what runs is done, after DRAIN_S at the latest. Returns at once, for
+        it is called by a signal's handler; an engine that draws nothing, or still loads, ends here.
+        """
+        self.leave_by = time.monotonic() + settings.DRAIN_S
+        if not self.lanes.jobs:
+            self.dismiss()
+        self.doorbell.set()
+
     def stop(self) -> None:
-        """End the engine and the thread; a running job is found by its lease."""
+        """End engine and thread now. Running jobs go back to the queue without the loss of an attempt; one
+        that cannot write that is found by its lease.
+        """
+        self.dismiss()
+        self.await_end()
+
+    def dismiss(self) -> None:
+        """No engine any more; the thread and the lanes notice."""
         self.stopping.set()
         self.doorbell.set()
-        self.engine.kill()
-        self.thread.join(timeout=10)
+        self.engine.dismiss(TOLD_TO_GO)
+
+    def await_end(self) -> None:
+        """Until the thread has ended, or is overdue."""
+        left = max(0.0, self.leave_by - time.monotonic()) if self.leave_by is not None else 0.0
+        if self.thread.is_alive():
+            self.thread.join(timeout=left + 2 * HAND_BACK_S)
 
     def run(self) -> None:
         """Until stopped: keep an engine alive, keep it busy. Survives a lost database."""
@@ -101,23 +105,29 @@ class Supervisor:
                     logger.warning("waiting for the database: %s", error)
                     self.stopping.wait(IDLE_LOOK_S)
             except EngineNotReady as error:
+                if self.stopping.is_set():
+                    break
                 logger.error("the engine did not start: %s", error)  # noqa: TRY400 (expected)
                 report_engine(worker=self.worker, state="failed", detail=str(error), at=now())
                 self.stopping.wait(RESTART_PAUSE_S)
+        self.lanes.wait_empty(HAND_BACK_S)
         self.leave()
 
     def turn(self) -> None:
         """One look at the queue: start an engine if there is none, fill a lane if one is free."""
         self.doorbell.clear()
+        if self.leave_by is not None:
+            self.finish(self.leave_by)
+            return
         sweep(at=now())
         if is_revoked(self.model):
             self.unload()
             return
         if not self.engine.alive:
-            if self.lanes.jobs:
-                self.lanes.wait(IDLE_LOOK_S)  # they learn of its end and give their jobs back
-                return
-            self.start_engine()
+            self.replace_engine()
+            return
+        if self.engine.ready is not None and self.engine.ready is not self.announced:
+            self.announce(self.engine.ready)
         if not self.lanes.free:
             self.heartbeat("busy")
             self.lanes.wait(IDLE_LOOK_S)
@@ -132,14 +142,36 @@ class Supervisor:
             self.heartbeat("busy" if self.lanes.jobs else "ready")
             self.doorbell.wait(IDLE_LOOK_S)
 
+    def finish(self, leave_by: float) -> None:
+        """One look of a worker that was told to go: it leaves when nothing runs or time is over."""
+        if self.lanes.jobs and self.engine.alive and time.monotonic() < leave_by:
+            self.heartbeat("draining", TOLD_TO_GO)
+            self.lanes.wait(IDLE_LOOK_S)
+        else:
+            self.dismiss()
+
+    def replace_engine(self) -> None:
+        """Start an engine when the lanes of the last are empty: they learn of its end and give back."""
+        if self.lanes.jobs:
+            self.lanes.wait(IDLE_LOOK_S)
+        else:
+            self.start_engine()
+
     def start_engine(self) -> None:
         """Spawn an engine and wait for its model and its gate. Raises EngineNotReady."""
         report_engine(worker=self.worker, state="starting", at=now())
-        ready = self.engine.start(
-            on_progress=lambda detail: report_engine(
-                worker=self.worker, state="starting", detail=detail, at=now()
-            )
-        )
+        ready = self.engine.start(on_progress=self.report_progress)
+        logger.info("engine ready: %s on %s, %.1f s", ready.model, ready.device, ready.self_test_s)
+
+    def report_progress(self, detail: str) -> None:
+        """What a loading engine says. Without a database it loads on, and nobody hears it."""
+        try:
+            report_engine(worker=self.worker, state="starting", detail=detail, at=now())
+        except (DatabaseError, InterfaceError, OSError) as error:
+            logger.warning("the engine's progress was not written: %s", error)
+
+    def announce(self, ready: Ready) -> None:
+        """Write what this engine holds; tried again by the next turn where the database is away."""
         report_engine(
             worker=self.worker,
             state="ready",
@@ -147,7 +179,7 @@ class Supervisor:
             device=ready.device,
             at=now(),
         )
-        logger.info("engine ready: %s on %s, %.1f s", ready.model, ready.device, ready.self_test_s)
+        self.announced = ready
 
     def work(self, lease: Lease) -> None:
         """Give the job a lane. One that an engine has ended on before runs with no other beside it."""
@@ -172,6 +204,9 @@ class Supervisor:
                     work_gflop=job.work_gflop,
                     seconds=time.monotonic() - started,
                 )
+            elif ended == "unstored":
+                # The lane waits: a full disk has no room in the next second either.
+                self.stopping.wait(RESTART_PAUSE_S)
             logger.info("generation %s %s (attempt %d)", lease.generation_id, ended, lease.attempt)
         except (DatabaseError, InterfaceError, OSError) as error:
             logger.warning("generation %s is left to its lease: %s", lease.generation_id, error)

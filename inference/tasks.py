@@ -6,7 +6,7 @@ import time
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
@@ -111,7 +111,20 @@ def start_supervisors(sender: object = None, **_: object) -> None:
 
 
 @worker_shutting_down.connect
-def stop_supervisors(**_: object) -> None:
-    """Stop the engines when the worker is told to go."""
+def dismiss_supervisors(sig: str = "", **_: object) -> None:
+    """In the signal's handler: TERM lets the engines finish what they draw; a second one, Ctrl-C and
+    QUIT do not.
+    """
+    patient = sig == "SIGTERM" and not any(each.is_draining for each in supervisors)
     for supervisor in supervisors:
-        supervisor.stop()
+        if patient:
+            supervisor.drain()
+        else:
+            supervisor.stop()
+
+
+@worker_shutdown.connect
+def await_supervisors(**_: object) -> None:
+    """The worker has stopped consuming; it ends when its engines have."""
+    for supervisor in supervisors:
+        supervisor.await_end()

@@ -32,6 +32,8 @@ ASK_AGAIN_S = 0.4
 BORROWERS_S = 30.0
 # Children that die this often before the stack was ever ready will not get better by waiting.
 DEATHS_BEFORE_READY = 3
+# Somebody waits at the terminal; children that have not ended after children.STOP_S are killed.
+DRAIN_S = "8"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,7 +54,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """What the children are told, wherever ``up`` was called from."""
         own = {"LICET_HOME": str(self.layout.home), "LICET_PORT": str(self.port)}
-        return dict(os.environ) | own | {"PYTHONUNBUFFERED": "1"}
+        return {"LICET_DRAIN_S": DRAIN_S} | dict(os.environ) | own | {"PYTHONUNBUFFERED": "1"}
 
 
 @dataclass

@@ -129,6 +129,8 @@ class EngineProcess:
         self.connection: Connection | None = None
         self.ready: Ready | None = None
         self.last_sign = time.monotonic()
+        # Why we ended it on purpose; then no job in it is to blame.
+        self.dismissed = ""
         self._waiting: dict[str, queue.SimpleQueue[Frame | None]] = {}
         self._lock = threading.Lock()
 
@@ -137,13 +139,23 @@ class EngineProcess:
     ) -> Ready:
         """Spawn the engine and wait until its model is loaded and its classifiers have passed.
 
-        Raises EngineNotReady with the engine's own words.
+        Raises EngineNotReady with the engine's own words. What ``on_progress`` raises ends the engine.
         """
         self.process, connection = self.spawned or spawn(self.model, self.gpu)
-        self.spawned = None
+        self.spawned, self.ready = None, None
         self.connection = connection
+        try:
+            return self._await_ready(connection, on_progress, timeout_s)
+        except BaseException:
+            # One that loads on with nobody listening would be taken for ready, and stand still.
+            self.kill()
+            raise
+
+    def _await_ready(
+        self, connection: Connection, on_progress: Callable[[str], None], timeout_s: float
+    ) -> Ready:
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.dismissed:
             try:
                 if not connection.poll(POLL_S):
                     continue
@@ -160,10 +172,8 @@ class EngineProcess:
                 ).start()
                 return self.ready
             elif kind == "not_ready":
-                self.kill()
                 raise EngineNotReady(header["detail"])
-        self.kill()
-        raise EngineNotReady(f"the engine was not ready within {timeout_s:.0f} s")
+        raise EngineNotReady(self.dismissed or f"not ready within {timeout_s:.0f} s")
 
     @property
     def alive(self) -> bool:
@@ -215,7 +225,7 @@ class EngineProcess:
                 self._require_life(limit, begun=attempt.begun)
                 continue
             if frame is None:
-                raise EngineLost(self._last_words(), begun=attempt.begun)
+                raise self._lost(begun=attempt.begun)
             attempt.take(*frame)
 
     def _give_up(self, attempt: "Attempt") -> None:
@@ -232,6 +242,17 @@ class EngineProcess:
             self.process.kill()
             self.process.wait()
 
+    def dismiss(self, reason: str) -> None:
+        """End the process for good because its host goes: its jobs learn ``reason`` and lose no attempt."""
+        self.dismissed = reason
+        self.kill()
+
+    def _lost(self, *, begun: bool) -> EngineLost:
+        """What a job is told whose engine is gone."""
+        if self.dismissed:
+            return EngineLost(self.dismissed, begun=False)
+        return EngineLost(self._last_words(), begun=begun)
+
     def _require_life(self, stuck_after_s: float, *, begun: bool) -> None:
         if time.monotonic() - self.last_sign > stuck_after_s:
             self.kill()
@@ -244,7 +265,7 @@ class EngineProcess:
                     raise OSError("closed")  # noqa: TRY301 (one way out for both)
                 send(self.connection, kind, header)
         except OSError as error:
-            raise EngineLost(self._last_words(), begun=begun) from error
+            raise self._lost(begun=begun) from error
 
     def _read(self, connection: Connection) -> None:
         """Hand every frame to its job, until the process ends; then tell all who wait."""

@@ -98,7 +98,7 @@ def run_attempt(
     clock: Callable[[], datetime] = now,
     may_begin: Callable[[Lease], bool] = lambda _lease: True,
 ) -> str:
-    """Draw, store, deliver or refuse; returns how it ended: a state, ``lost`` or ``requeued``.
+    """Draw, store, deliver or refuse; returns how it ended: a state, ``lost``, ``requeued`` or ``unstored``.
 
     ``may_begin`` is asked until it says yes; the lease is kept meanwhile.
 
@@ -132,6 +132,8 @@ def run_attempt(
     except LeaseLost as error:
         logger.warning("attempt %s dropped: %s", lease.attempt, error)
         return "lost"
+    except OSError as error:
+        return settle_unstored(lease, error, actor, clock())
 
 
 def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
@@ -219,6 +221,13 @@ def settle_lost(lease: Lease, lost: EngineLost, actor: Actor, at: datetime) -> s
     except LeaseLost:
         return "lost"
     return "requeued"
+
+
+def settle_unstored(lease: Lease, error: OSError, actor: Actor, at: datetime) -> str:
+    """The blob store is full or away: back to the queue. No job is to blame, so none loses an attempt."""
+    logger.error("generation %s could not be stored: %s", lease.generation_id, error)
+    settled = settle_lost(lease, EngineLost("could not be stored", begun=False), actor, at)
+    return "unstored" if settled == "requeued" else settled
 
 
 def command_of(generation: Generation, lease: Lease) -> GenerateCommand:

@@ -16,6 +16,7 @@ TONES = {
     "ready": ("good", "check"),
     "busy": ("good", "play"),
     "starting": ("", "clock"),
+    "draining": ("warn", "clock"),
     "halted": ("warn", "stop"),
     "unregistered": ("bad", "warning"),
     "unloaded": ("bad", "warning"),

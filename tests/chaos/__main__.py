@@ -1,8 +1,10 @@
-"""``make chaos``: kill every part of a running stack while clients order images, then check the books.
+"""``make chaos``: break every part of a running stack while clients order images, then check the books.
 
     python -m tests.chaos [--seed N] [--jobs 300] [--faults 30] [--clients 24] [--size 64x64]
 
-Starts `manage.py up` on a LICET_HOME of its own, which it deletes afterwards (``--keep`` leaves it).
+Starts `manage.py up` on a LICET_HOME of its own, which it deletes afterwards (``--keep`` leaves it), and
+PostgreSQL and Valkey behind proxies. A full disk needs root (a small tmpfs), a skewed clock Debian's package
+faketime; without them these faults are left out, and the count in the last line shows it.
 The last line is JSON; exit status 1 where a promise was broken. A seed gives the same jobs and the same
 faults in the same order, not the same interleaving.
 """
@@ -20,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.clients import Crowd, wishes
-from tests.chaos.faults import attack
+from tests.chaos.faults import attack, heal_faults
 from tests.chaos.stack import Stack, wait_for_kinds
 
 # ruff: noqa: T201 (a program for people; its last line is the result)
 
-# With no fault any more and an engine that is ready, what has not moved for this long is stuck. An engine
-# has to load the model first, which takes long where the processor is shared.
+# When everything is healed (each part back, /readyz content) and no job has ended for this long, what is
+# open is stuck. Healing takes what an engine needs to load on a shared processor.
 STILL_S = 60.0
 BACK_S = 240.0
 PROMISES = (
@@ -68,24 +70,24 @@ def arguments() -> argparse.Namespace:
 def run(home: Path, wanted: argparse.Namespace) -> dict[str, Any]:
     """The whole experiment; what came of it."""
     began = time.monotonic()
-    stack = Stack(home)
+    stack = Stack(home, tell)
     try:
         keys = stack.ask("-m", "inference.benchmarks.world", str(wanted.tenants))
         crowd = Crowd(
-            stack.url, keys, wishes(wanted.jobs, wanted.seed, wanted.size), wanted.clients
+            [stack.url], keys, wishes(wanted.jobs, wanted.seed, wanted.size), wanted.clients
         )
         crowd.start()
-        killed = attack(stack, wanted.seed, wanted.faults, tell, crowd.allow, crowd.share_done)
+        happened = attack(stack, wanted.seed, wanted.faults, tell, crowd.allow, crowd.share_done)
         crowd.allow(1.0)
         tell(f"no more faults after {time.monotonic() - began:.0f} s, {crowd.done} jobs done")
         stopped = time.monotonic()
-        missing = wait_for_kinds(stack, BACK_S)
+        missing = heal(stack)
         settle(stack, crowd)
         settled_s = time.monotonic() - stopped
         if not stack.is_up():
             raise SystemExit(f"`manage.py up` itself ended: {stack.last_words()}")
         found = audit(stack, crowd, home)
-        result = summary(wanted, killed, found)
+        result = summary(wanted, happened, found)
         result["down"] = missing
         result["drain_s"] = round(settled_s, 1)
         result["seconds"] = round(time.monotonic() - began, 1)
@@ -95,16 +97,28 @@ def run(home: Path, wanted: argparse.Namespace) -> dict[str, Any]:
         stack.close()
 
 
+def heal(stack: Stack) -> list[str]:
+    """End all faults, wait until every part runs, an engine is ready and /readyz says so; what does not."""
+    heal_faults(stack)
+    until = time.monotonic() + BACK_S
+    missing = wait_for_kinds(stack, BACK_S)
+    while time.monotonic() < until:
+        ready = stack.readyz()
+        if not missing and not ready:
+            return []
+        time.sleep(1)
+    return [*missing, *stack.readyz()]
+
+
 def settle(stack: Stack, crowd: Crowd) -> None:
-    """Until no job and no hold is open, or nothing has moved for STILL_S."""
-    last, began = -1, time.monotonic()
-    moved = began
+    """Until no job and no hold is open, or nothing has ended for STILL_S: everything is healed by now."""
+    last = -1
+    moved = time.monotonic()
     while time.monotonic() - moved < STILL_S and stack.is_up():
         state = stack.ask("-m", "tests.chaos.books", "open")
         if not (state["open_jobs"] or state["open_holds"] or crowd.is_busy()):
             return
-        awaited = not state["engines"] and time.monotonic() - began < BACK_S
-        if state["finished"] != last or awaited:
+        if state["finished"] != last:
             last, moved = state["finished"], time.monotonic()
         time.sleep(2)
 
@@ -141,7 +155,7 @@ def verified(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
 
 
 def summary(
-    wanted: argparse.Namespace, killed: "Counter[str]", found: dict[str, Any]
+    wanted: argparse.Namespace, happened: "Counter[str]", found: dict[str, Any]
 ) -> dict[str, Any]:
     """The last line: counts only; what broke is told above it."""
     for name in PROMISES:
@@ -155,8 +169,8 @@ def summary(
     return {
         "seed": wanted.seed,
         "jobs": wanted.jobs,
-        "faults": sum(killed.values()),
-        "killed": dict(killed),
+        "faults": sum(happened.values()),
+        "by_fault": dict(happened),
         **counts,
         **wrong,
         "states": found["states"],

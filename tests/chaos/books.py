@@ -61,6 +61,7 @@ def check(told: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "states": Counter(str(job.state) for job in jobs.values()),
         "errors": Counter(job.error_code for job in jobs.values() if job.error_code),
+        "attempts": Counter(job.attempts for job in jobs.values() if job.state == State.SUCCEEDED),
         "lost": lost(told, jobs),
         "double_charged": [*rows(WRONG_CAPTURES), *doubled(told)],
         "double_delivered": [key for key, job in jobs.items() if twice_delivered(job)],
@@ -75,11 +76,9 @@ def check(told: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def lost(told: list[dict[str, Any]], jobs: dict[str, Generation]) -> list[str]:
-    """Wishes that were accepted and have no job, that never were accepted, or keys without a job."""
+    """Wishes that were accepted and have no job, that never were asked or accepted, or keys without a job."""
     gone = [wish["key"] for wish in told if not set(wish["ids"]) <= jobs.keys()]
-    never = [
-        wish["key"] for wish in told if wish["tries"] and not wish["ids"] and not wish["status"]
-    ]
+    never = [wish["key"] for wish in told if not wish["ids"] and not wish["status"]]
     keys = IdempotencyKey.objects.values_list("key", "generation_id")
     return [*gone, *never, *(key for key, job in keys if str(job) not in jobs)]
 

@@ -4,6 +4,8 @@ import itertools
 import random
 import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -58,8 +60,12 @@ def wishes(count: int, seed: int, size: str) -> list[Wish]:
 class Crowd:
     """Client threads that share the wishes, each with a key of one of the tenants."""
 
-    def __init__(self, url: str, keys: list[str], asked: list[Wish], clients: int) -> None:
-        self.url = url
+    def __init__(
+        self, urls: Sequence[str], keys: list[str], asked: list[Wish], clients: int
+    ) -> None:
+        self.urls = urls
+        # Answers of 500 and above: the status and whether they say when to come again.
+        self.troubles: Counter[tuple[int, bool]] = Counter()
         self.keys = keys
         self.told = [Told(wish) for wish in asked]
         self.queue = iter(self.told)
@@ -99,14 +105,17 @@ class Crowd:
                 time.sleep(POLL_S / 5)
             key = self.keys[told.wish.number % len(self.keys)]
             headers = {"Authorization": f"Bearer {key}"}
-            with httpx.Client(base_url=self.url, headers=headers, timeout=20) as http:
+            with httpx.Client(headers=headers, timeout=20) as http:
                 self.pursue(http, told)
             with self.lock:
                 self.done = next(self.settled)
 
     def pursue(self, http: httpx.Client, told: Told) -> None:
-        """Ask until accepted, then until final; whatever breaks is asked again."""
-        while time.monotonic() < self.until:
+        """Ask until accepted, then until final; whatever breaks is asked again, of the next web process."""
+        for turn in itertools.count(told.wish.number):
+            if time.monotonic() > self.until:
+                return
+            http.base_url = self.urls[turn % len(self.urls)]
             try:
                 if not told.ids:
                     self.submit(http, told)
@@ -126,14 +135,22 @@ class Crowd:
         told.tries += 1
         headers = {"Idempotency-Key": told.wish.idempotency_key}
         reply = http.post("/v1/generations", json=told.wish.body, headers=headers)
+        self.note(reply)
         if reply.status_code in FOR_GOOD:
             told.status = f"refused:{reply.json().get('code', reply.status_code)}"
         elif reply.is_success:
             told.ids.add(reply.json()["id"])
 
+    def note(self, reply: httpx.Response) -> None:
+        """Remember a server's error."""
+        if reply.is_server_error:
+            with self.lock:
+                self.troubles[reply.status_code, "retry-after" in reply.headers] += 1
+
     def look(self, http: httpx.Client, told: Told) -> None:
         """Where the job is."""
         reply = http.get(f"/v1/generations/{next(iter(told.ids))}")
+        self.note(reply)
         if reply.is_success:
             seen = reply.json()
             told.status = seen["status"]

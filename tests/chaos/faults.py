@@ -1,9 +1,13 @@
-"""What goes wrong: SIGKILL for one part after the other, in an order that the seed decides."""
+"""What goes wrong, in an order that the seed decides: parts are killed, connections cut and slowed,
+answers to COMMIT lost, the blob store is full, messages come twice, a clock is ahead."""
 
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 
@@ -12,14 +16,106 @@ from tests.chaos.stack import KINDS, Stack
 # A part that is being started again is waited for this long, then this fault is left out.
 ABSENT_S = 45.0
 PATIENCE_S, LEAD = 12.0, 0.1
+SLOW_S, SLOW_FOR_S, FULL_FOR_S = 0.2, 4.0, 5.0
+LOST_COMMITS = 3
+AHEAD = "+120s"
+Act = Callable[[Stack, random.Random], str]
 
 
-def plan(seed: int, faults: int) -> list[tuple[float, str]]:
-    """Pauses in s and victims; each kind as often as the others, in an order of the seed."""
+@dataclass(frozen=True)
+class Fault:
+    """Its name in the result, and what is done; the deed says what it did, or "" where it could not."""
+
+    name: str
+    do: Act
+
+
+def kill(kind: str) -> Fault:
+    """SIGKILL for one part."""
+
+    def do(stack: Stack, _dice: random.Random) -> str:
+        process = wait_for(stack, kind)
+        if process is None:
+            return ""
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+            return f"killed {kind} ({process.pid})"
+        return ""
+
+    return Fault(f"kill-{kind}", do)
+
+
+def cut_database(stack: Stack, _dice: random.Random) -> str:
+    """Every connection to PostgreSQL ends."""
+    stack.attacked.database.cut()
+    return "cut all connections to PostgreSQL"
+
+
+def cut_redis(stack: Stack, _dice: random.Random) -> str:
+    """Every connection to Valkey ends."""
+    stack.attacked.redis.cut()
+    return "cut all connections to Valkey"
+
+
+def slow_connections(stack: Stack, _dice: random.Random) -> str:
+    """Answers of both servers come late for a while."""
+    for proxy in (stack.attacked.database, stack.attacked.redis):
+        proxy.slow(SLOW_S)
+    time.sleep(SLOW_FOR_S)
+    for proxy in (stack.attacked.database, stack.attacked.redis):
+        proxy.slow(0)
+    return f"slowed both servers by {SLOW_S} s for {SLOW_FOR_S} s"
+
+
+def lose_commits(stack: Stack, dice: random.Random) -> str:
+    """The next commits take place and nobody learns of it."""
+    stack.attacked.database.lose_commits(dice.randint(1, LOST_COMMITS))
+    return "the next commits lose their answer"
+
+
+def fill_disk(stack: Stack, _dice: random.Random) -> str:
+    """The blob store has no room for a while."""
+    if not stack.blobs.is_small:
+        return ""
+    stack.blobs.fill()
+    time.sleep(FULL_FOR_S)
+    stack.blobs.free()
+    return f"the blob store was full for {FULL_FOR_S} s"
+
+
+def repeat_messages(stack: Stack, dice: random.Random) -> str:
+    """Doorbells and a paid top-up's webhook come again, and in another order."""
+    done = stack.run("-m", "tests.chaos.messages", str(dice.randrange(2**31)))
+    return done.stdout.strip().splitlines()[-1] if done.returncode == 0 else ""
+
+
+def sweep_ahead(stack: Stack, _dice: random.Random) -> str:
+    """A sweeper whose clock is two minutes ahead takes leases that still hold for lost."""
+    faketime = shutil.which("faketime")
+    if faketime is None:
+        return ""
+    done = stack.run("-m", "tests.chaos.sweeper", before=(faketime, "-f", AHEAD))
+    return f"swept with a clock at {AHEAD}" if done.returncode == 0 else ""
+
+
+FAULTS = (
+    *map(kill, KINDS),
+    Fault("cut-postgres", cut_database),
+    Fault("cut-valkey", cut_redis),
+    Fault("slow", slow_connections),
+    Fault("lost-commit", lose_commits),
+    Fault("disk-full", fill_disk),
+    Fault("messages", repeat_messages),
+    Fault("clock", sweep_ahead),
+)
+
+
+def plan(seed: int, faults: int) -> list[tuple[float, Fault]]:
+    """Pauses in s and faults; each kind as often as the others, in an order of the seed."""
     dice = random.Random(seed)
-    victims = [KINDS[number % len(KINDS)] for number in range(faults)]
-    dice.shuffle(victims)
-    return [(dice.uniform(0.5, 6.0), victim) for victim in victims]
+    chosen = [FAULTS[number % len(FAULTS)] for number in range(faults)]
+    dice.shuffle(chosen)
+    return [(dice.uniform(0.5, 5.0), fault) for fault in chosen]
 
 
 def attack(
@@ -30,25 +126,27 @@ def attack(
     allow: Callable[[float], None],
     share_done: Callable[[], float],
 ) -> "Counter[str]":
-    """Carry out the plan; how often each kind was killed. ``allow`` is told the share that is done."""
-    killed: Counter[str] = Counter()
-    for number, (pause, victim) in enumerate(plan(seed, faults), 1):
+    """Carry out the plan; how often each fault took place. ``allow`` is told the share that is done."""
+    happened: Counter[str] = Counter()
+    dice = random.Random(seed + 1)
+    for number, (pause, fault) in enumerate(plan(seed, faults), 1):
         allow(number / faults)
         time.sleep(pause)
         wait_for_work(share_done, number / faults)
         if not stack.is_up():
             break
-        process = wait_for(stack, victim)
-        if process is None:
-            tell(f"fault {number}: {victim} is down already")
-            continue
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-        killed[victim] += 1
-        tell(f"fault {number}: killed {victim} ({process.pid})")
-    return killed
+        did = fault.do(stack, dice)
+        tell(f"fault {number}: {did or fault.name + ' is not possible now'}")
+        happened[fault.name] += bool(did)
+    return happened
+
+
+def heal_faults(stack: Stack) -> None:
+    """Whatever a fault has left behind."""
+    stack.attacked.database.lose_commits(0)
+    for proxy in (stack.attacked.database, stack.attacked.redis):
+        proxy.slow(0)
+    stack.blobs.free()
 
 
 def wait_for_work(share_done: Callable[[], float], share: float) -> None:

@@ -1,17 +1,22 @@
-"""The stack under attack: `manage.py up` on a throw-away LICET_HOME, and who its processes are."""
+"""The stack under attack: `manage.py up` on a throw-away LICET_HOME behind proxies, and its processes."""
 
 import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
+
+from governance.stack.layout import Layout
+from governance.stack.valkey import free_port
+from tests.chaos.servers import Attacked, Blobs
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 300.0
@@ -22,13 +27,19 @@ KINDS = ("web", "worker", "engine", "beat", "valkey", "postgres")
 class Stack:
     """One running stack; ``close`` stops it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, tell: Callable[[str], None]) -> None:
         self.home = home
         self.port = free_port()
+        self.attacked = Attacked(home, tell)
+        self.blobs = Blobs(home)
+        # The demo's past is thousands of rows that nobody looks at here.
+        Layout(home).history.write_text("{}")
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in OUTSIDE},
             "LICET_HOME": str(home),
             "LICET_PORT": str(self.port),
+            **self.attacked.environment(),
+            "LICET_BLOB_ROOT": str(self.blobs.folder),
             "LICET_RATE_LIMIT_KEY": "0",
             "LICET_RATE_LIMIT_ORGANIZATION": "0",
         }
@@ -57,28 +68,48 @@ class Stack:
         """Whether the supervisor itself still runs; it is never killed."""
         return self.process.poll() is None
 
+    def readyz(self) -> list[str]:
+        """The parts that /readyz says are not healthy; empty: all are."""
+        try:
+            answer = httpx.get(f"{self.url}/readyz", timeout=20)
+            checks = {} if answer.is_success else answer.json()["checks"]
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            return [f"web: {error!r}"]
+        return [f"{name}: {each['detail']}" for name, each in checks.items() if not each["ok"]]
+
     def last_words(self) -> str:
         """The end of what the supervisor said."""
         return (self.home / "up.log").read_text(errors="replace")[-2000:]
 
     def find(self, kind: str) -> psutil.Process | None:
         """The process of one kind that runs now."""
+        if kind in {"postgres", "valkey"}:
+            return self.find_server(kind)
         try:
             family = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return None
         for process in family:
             try:
-                if kind_of(process.name(), process.cmdline()) == kind:
+                if kind_of(process.cmdline()) == kind:
                     return process
             except psutil.Error:
                 continue
         return None
 
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a Python command against this stack."""
+    def find_server(self, kind: str) -> psutil.Process | None:
+        """PostgreSQL or Valkey."""
+        server = self.attacked.postgres if kind == "postgres" else self.attacked.valkey
+        if server.process is None or server.process.poll() is not None:
+            return None
+        return psutil.Process(server.process.pid)
+
+    def run(
+        self, *command: str, before: tuple[str, ...] = ()
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a Python command against this stack, ``before`` being a program that starts it."""
         return subprocess.run(
-            [sys.executable, *command],
+            [*before, sys.executable, *command],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -104,14 +135,16 @@ class Stack:
             self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
+        self.attacked.close()
+        self.blobs.close()
 
 
 # Addresses of servers that are not this stack's own.
-OUTSIDE = ("DATABASE_URL", "REDIS_URL", "LICET_BROKER_URL")
+OUTSIDE = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "LICET_BLOB_ROOT")
 
 
-def kind_of(name: str, command: list[str]) -> str | None:
-    """Which part of the stack a process is; None for helpers, such as PostgreSQL's backends."""
+def kind_of(command: list[str]) -> str | None:
+    """Which part of the stack a process is; None for helpers."""
     line = " ".join(command)
     marks = {
         "web": "uvicorn governance.asgi",
@@ -119,10 +152,6 @@ def kind_of(name: str, command: list[str]) -> str | None:
         "engine": "inference.engine.process",
         "beat": "governance beat",
     }
-    if name == "postgres" and "-D" in command:
-        return "postgres"
-    if name.startswith("valkey"):
-        return "valkey"
     return next((kind for kind, mark in marks.items() if mark in line), None)
 
 
@@ -134,11 +163,3 @@ def wait_for_kinds(stack: Stack, seconds: float) -> list[str]:
             break
         time.sleep(0.2)
     return missing
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

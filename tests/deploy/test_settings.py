@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from governance.env import Env
+from inference.supervisor import HAND_BACK_S
 from tests.deploy.manifests import (
     DOCKER,
     OURS,
@@ -159,3 +160,12 @@ def test_images_have_the_version_of_the_product_and_no_tag_moves_on_its_own() ->
         assert tag not in {"", "latest"}, image
         assert not name.startswith(OURS) or tag == version, image
         assert not name.startswith(OURS) or name.removeprefix(OURS) in targets(), image
+
+
+def test_workers_have_time_to_finish_what_they_draw_before_they_are_killed() -> None:
+    drain_s = int(SETTINGS["LICET_DRAIN_S"].default)
+    pod_s = pods()["worker-gpu"]["terminationGracePeriodSeconds"]
+    compose_s = int(our_services()["worker-gpu"]["stop_grace_period"].removesuffix("s"))
+
+    assert "LICET_DRAIN_S" not in settings_map().keys() | example("licet.env.example").keys()
+    assert min(pod_s, compose_s) >= drain_s + 2 * HAND_BACK_S

@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from governance.body_limit import UPLOAD, USUAL, BodyLimit
 from governance.kernel.errors import DomainError
@@ -202,3 +203,26 @@ class TestCors:
         assert allowed("/v1/models", "https://app.example") == "https://app.example"
         assert allowed("/v1/models", "https://evil.example") is None
         assert allowed("/login/", "https://app.example") is None
+
+
+class TestADatabaseThatDoesNotAnswer:
+    @pytest.mark.parametrize("silence", [OperationalError, InterfaceError])
+    def test_is_a_503_that_says_when_to_come_again(self, silence: type[Exception]) -> None:
+        middleware = ApiProblems(lambda _request: HttpResponse())
+
+        answer = middleware.process_exception(
+            RequestFactory().post("/v1/generations"), silence("the connection is lost")
+        )
+
+        assert answer is not None
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert answer.headers["x-should-retry"] == "true"
+
+    @pytest.mark.parametrize(
+        ("path", "fault"),
+        [("/v1/generations", ValueError("a bug")), ("/login/", OperationalError("lost"))],
+    )
+    def test_a_bug_and_a_page_are_left_to_django(self, path: str, fault: Exception) -> None:
+        middleware = ApiProblems(lambda _request: HttpResponse())
+
+        assert middleware.process_exception(RequestFactory().get(path), fault) is None

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from inference.engine.client import EngineProcess
+from inference.engine.client import EngineLost, EngineProcess
 from inference.engine.protocol import GenerateCommand, receive, send
 
 JOB = str(uuid4())
@@ -52,6 +52,29 @@ def refused(attempt: int, detail: str) -> dict[str, object]:
         "detail": detail,
         "facts": {},
     }
+
+
+def test_a_job_in_an_engine_that_was_dismissed_is_not_to_blame_though_it_was_begun(
+    wire: tuple[EngineProcess, Connection],
+) -> None:
+    engine, theirs = wire
+
+    def go_while_it_draws(_step: int, _steps: int) -> None:
+        engine.dismiss("the worker was told to go")
+        theirs.close()
+
+    def begin() -> None:
+        receive(theirs)
+        send(theirs, "begun", {"ticket": order(1).ticket})
+        send(theirs, "step", {"ticket": order(1).ticket, "step": 1, "steps": 4})
+
+    threading.Thread(target=begin).start()
+    with pytest.raises(EngineLost, match="told to go") as lost:
+        engine.generate(
+            order(1), on_step=go_while_it_draws, should_cancel=lambda: False, stuck_after_s=30
+        )
+
+    assert not lost.value.begun
 
 
 def test_an_attempt_that_is_given_up_is_cancelled_in_the_engine(

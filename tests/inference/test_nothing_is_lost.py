@@ -4,9 +4,11 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.conf import LazySettings
 from django.db import connections
 from django.utils.timezone import now
 
@@ -18,7 +20,7 @@ from inference import tasks
 from inference.engine.client import Engine, EngineLost, Outcome
 from inference.engine.protocol import GenerateCommand
 from inference.models import Artifact, Generation
-from inference.operations.leases import claim_next
+from inference.operations.leases import MAX_ATTEMPTS, claim_next
 from inference.operations.running import run_attempt
 from inference.operations.submission import Submitter
 from inference.operations.sweeping import sweep
@@ -138,6 +140,29 @@ class TestInnocentJobs:
         job.refresh_from_db()
         assert alone == [False, True, True]
         assert (job.state, job.error_code, job.charged_microusd) == ("failed", "engine_failed", 0)
+
+    def test_a_job_whose_images_cannot_be_stored_waits_and_is_delivered_when_they_can(
+        self, submit: Submit, releases: list[UUID], settings: LazySettings, tmp_path: Path
+    ) -> None:
+        job = submit()
+        (tmp_path / "no-folder").write_text("")
+        roomy = settings.STORAGES
+        full = {**roomy["default"], "OPTIONS": {"location": str(tmp_path / "no-folder")}}
+        settings.STORAGES = {**roomy, "default": full}
+
+        ended = []
+        for _ in range(MAX_ATTEMPTS + 1):
+            lease = claim_next(worker=WORKER, release_ids=releases, at=now())
+            assert lease is not None
+            ended.append(run_attempt(lease=lease, engine=SketchEngine(), actor=WORKER))
+        settings.STORAGES = roomy
+        lease = claim_next(worker=WORKER, release_ids=releases, at=now())
+        assert lease is not None
+        run_attempt(lease=lease, engine=SketchEngine(), actor=WORKER)
+
+        job.refresh_from_db()
+        assert ended == ["unstored"] * (MAX_ATTEMPTS + 1)
+        assert (job.state, job.attempts) == ("succeeded", 1)
 
 
 @pytest.mark.django_db

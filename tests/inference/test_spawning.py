@@ -80,6 +80,25 @@ def test_an_engine_that_is_not_wanted_after_all_is_killed(spawned: list[Spawned]
     assert spawned[0][0].poll() is not None
 
 
+def test_an_engine_whose_start_breaks_off_does_not_live_on_unheard() -> None:
+    ours, theirs = Pipe()
+    send(theirs, "loading", {"detail": "half of the weights"})
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    engine = EngineProcess(*ENGINE, spawned=(process, ours))
+
+    def database_gone(_detail: str) -> None:
+        raise ConnectionError("the database is gone")
+
+    with pytest.raises(ConnectionError):
+        engine.start(on_progress=database_gone)
+
+    assert process.poll() is not None
+    assert not engine.alive
+    assert engine.ready is None
+    theirs.close()
+    ours.close()
+
+
 def test_there_is_one_engine_for_each_gpu_and_the_models_take_turns() -> None:
     with override_settings(GPUS=("0", "1", "2"), MODELS=("turbo", "raw")):
         assert engines_of_this_host() == [("turbo", "0"), ("raw", "1"), ("turbo", "2")]

@@ -43,6 +43,9 @@ class LiveEngine(SketchEngine):
         self.alive = False
         self.pace.may_begin.set()
 
+    def dismiss(self, _reason: str) -> None:
+        self.kill()
+
     def generate(
         self,
         command: GenerateCommand,
