@@ -4,6 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.models.signals import post_migrate
 
@@ -17,6 +18,7 @@ from governance.kernel.registry import (
     report_sections,
     webhook_event_types,
 )
+from governance.kernel.tracing import collect_with
 from governance.operations.probes import probe_database, probe_redis
 
 EVENTS = {
@@ -35,6 +37,7 @@ class GovernanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        collect_traces()
         # Tasks that are sent from any process belong to this application and its broker.
         import_module("governance.celery")
         # drf-spectacular learns here how keys are sent.
@@ -89,6 +92,20 @@ class GovernanceConfig(AppConfig):
         for name in ("eligibility", "releases", "access", "law"):
             report_sections.register(name, getattr(sections, name))
         post_migrate.connect(keep_first_terms, sender=self)
+
+
+def collect_traces() -> None:
+    """Begin to send spans, where a collector is named. Raises ImproperlyConfigured without the extra."""
+    if not settings.OTLP_ENDPOINT:
+        return
+    try:
+        from governance.kernel.otel import exporting
+    except ModuleNotFoundError as missing:
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is not installed. Install the extra "
+            "`telemetry` (pip install 'licet[telemetry]') or unset the variable."
+        ) from missing
+    collect_with(exporting(settings.OTLP_ENDPOINT))
 
 
 def ring_webhooks() -> None:

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from billing.queries.balances import balance_of
 from governance.kernel.ids import uuid7
+from inference.operations.admissions import Admission, Submitter
 from inference.operations.forced import ForcedBlock
 from inference.operations.idempotency import Repetition
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
-from inference.operations.submission import Admission, Submitter, rehearse
+from inference.operations.submission import rehearse
 from moderation.operations.screening import (
     PromptBlocked,
     PromptHeld,
