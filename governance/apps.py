@@ -12,6 +12,7 @@ from governance.kernel.registry import (
     HealthCheck,
     NavigationItem,
     examinations,
+    gauges,
     health_checks,
     navigation,
     outbox_bells,
@@ -87,8 +88,12 @@ class GovernanceConfig(AppConfig):
         health_checks.register("redis", HealthCheck("redis", probe_redis))
         examinations.register("servers", "governance.operations.examining_servers")
         examinations.register("work", "governance.operations.examining_work")
+        from governance.queries.gauges import work_metrics
+        from governance.queries.request_counts import request_metrics
         from governance.reports import sections
 
+        gauges.register("requests", request_metrics)
+        gauges.register("work", work_metrics)
         for name in ("eligibility", "releases", "access", "law"):
             report_sections.register(name, getattr(sections, name))
         post_migrate.connect(keep_first_terms, sender=self)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from governance.api.problems import KINDS, RequestRefused, problem_response
 from governance.kernel import log_context, tracing
 from governance.kernel.ids import uuid7
+from governance.operations.request_counts import count_request
 
 ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -92,14 +93,16 @@ def tell(
     route = request.resolver_match.route if request.resolver_match else ""
     method = request.method if request.method in METHODS else "other"
     assert method is not None
+    code = getattr(response, "problem_code", "")
     span.tell(method=method, route=route, status=response.status_code)
+    count_request(route, method, response.status_code, code, seconds)
     logger.log(
         logging.DEBUG if route in PROBES else logging.INFO,
         "%s /%s %d",
         method,
         route,
         response.status_code,
-        extra={"duration_ms": round(seconds * 1000, 1)},
+        extra={"duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})},
     )
 
 
