@@ -132,7 +132,6 @@ MIDDLEWARE = [
 API_MIDDLEWARE = [
     "governance.middleware.RequestId",
     "governance.middleware.RequestRecord",
-    "governance.middleware.RequestRecord",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "governance.middleware.ApiProblems",
     "governance.middleware.ApiHeaders",

@@ -19,8 +19,10 @@ from governance.kernel.tracing import trace_ids
 
 # What a record has of its own; everything else was given as ``extra``.
 OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# Django and uvicorn attach objects here that are of no use in a log, and may hold anything.
-LEFT_OUT = frozenset({"request", "color_message", "sql", "params", "status_code", "server_time"})
+# Django, uvicorn and Celery attach these: what the message says already, or objects that may hold anything.
+LEFT_OUT = frozenset(
+    {"request", "color_message", "sql", "params", "status_code", "server_time", "data"}
+)
 
 logger = logging.getLogger("licet.uncaught")
 

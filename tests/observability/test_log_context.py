@@ -1,7 +1,11 @@
 """The request's id stands in its reply and its events, and goes with the messages that it sends."""
 
+import asyncio
+
+import httpx
 from django.test import Client
 
+from governance.asgi import application
 from governance.celery import CARRIED, carry_context, take_up_context
 from governance.kernel import log_context
 from inference.tasks import doorbell
@@ -17,6 +21,20 @@ def test_a_reply_and_its_log_event_carry_the_same_id(client: Client, json_lines,
     assert event["request_id"] == "mine-0123456789"
     assert event["message"] == f"GET /v1/models {reply.status_code}"
     assert event["duration_ms"] > 0
+
+
+def test_the_api_behind_its_own_handler_tells_each_request_once(json_lines, transactional_db):
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as caller:
+            return await caller.get("/v1/models", headers={"Authorization": "Bearer lct_live_x"})
+
+    reply = asyncio.run(ask())
+
+    (event,) = [each for each in json_lines.events if each["logger"] == "licet.request"]
+    assert reply.status_code == 401
+    assert event["request_id"] == reply.headers["x-request-id"]
+    assert event["code"] == "invalid_api_key"
 
 
 def test_the_address_of_an_image_is_told_without_what_opens_it(client: Client, lines, db):
