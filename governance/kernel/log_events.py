@@ -36,11 +36,14 @@ class TextLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """The line before a traceback."""
-        facts = {**known(), **given(record)}
-        told = "".join(
-            f" {name}={self.redactor.fact(name, value, log_context.concealed())}"
-            for name, value in facts.items()
-        )
+        hidden = log_context.concealed()
+        facts = {
+            **known(),
+            **{
+                name: self.redactor.fact(name, fact, hidden) for name, fact in given(record).items()
+            },
+        }
+        told = "".join(f" {name}={fact}" for name, fact in facts.items())
         return super().formatMessage(record) + told
 
     def format(self, record: logging.LogRecord) -> str:

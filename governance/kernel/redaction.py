@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
+from functools import lru_cache
 from math import isfinite
 from urllib.parse import quote
 
@@ -31,64 +32,92 @@ LONG_NAMES = (
 NAMED = re.compile(rf"(?:.*[_.-])?(?:{SHORT_NAMES}|{LONG_NAMES})", re.IGNORECASE)
 QUOTED = r"b?\"(?:\\.|[^\"\\])*\"|b?'(?:\\.|[^'\\])*'"
 
-RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", GONE),
-        # PostgreSQL shows the row that it refuses.
-        (r"(?s)(Failing row contains \().*?(?=\n\n(?:The above|During)|\Z)", rf"\1{GONE}"),
-        (r"(DETAIL:\s+Key \([^)]*\)=\().*", rf"\1{GONE}"),
-        (r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s\"'<>]*@", rf"\1{GONE}@"),
-        (r"lct_scim_[\w-]+|[a-z]{2,4}_(?:live|test)_[0-9A-Za-z]+", GONE),
-        (r"whsec_[\w+/=-]+|\bsk-[\w-]{8,}|\b(?:gh[opusr]|hf)_\w{16,}|\w+_secret_\w+", GONE),
-        (r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)*", GONE),
-        (r"(?i)\b(bearer|basic)(\s+|%20)[^\s\"',;]+", rf"\1\2{GONE}"),
+# Shapes of secrets. Each is looked for only where one of its hints stands in the text; without hints,
+# always. Most lines have none of them.
+SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (
+        ("PRIVATE KEY",),
+        r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        GONE,
+    ),
+    # PostgreSQL shows the row that it refuses.
+    (
+        ("Failing row",),
+        r"(?s)(Failing row contains \().*?(?=\n\n(?:The above|During)|\Z)",
+        rf"\1{GONE}",
+    ),
+    (("DETAIL:",), r"(DETAIL:\s+Key \([^)]*\)=\().*", rf"\1{GONE}"),
+    (("://",), r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s\"'<>]*@", rf"\1{GONE}@"),
+    (
+        ("_live_", "_test_", "lct_scim_"),
+        r"lct_scim_[\w-]+|[a-z]{2,4}_(?:live|test)_[0-9A-Za-z]+",
+        GONE,
+    ),
+    (("_secret_",), r"\w+_secret_\w+", GONE),
+    (
+        ("whsec_", "sk-", "gho_", "ghp_", "ghu_", "ghs_", "ghr_", "hf_"),
+        r"whsec_[\w+/=-]+|\bsk-[\w-]{8,}|\b(?:gh[opusr]|hf)_\w{16,}",
+        GONE,
+    ),
+    (("eyJ",), r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)*", GONE),
+    ((), r"(?i)\b(bearer|basic)(\s+|%20)[^\s\"',;]+", rf"\1\2{GONE}"),
+    (
+        ("=", ":", ","),
         (
-            (
-                rf"(?i)((?<![\w-])(?:[\w.-]*[_.-])?(?:{LONG_NAMES})[\"']?\s*(?:[=:]|,(?=\s*b?[\"']))\s*)"
-                rf"(?:{QUOTED}|[^\n]+)"
-            ),
-            rf"\1{GONE}",
+            rf"(?i)((?<![\w-])(?:[\w.-]*[_.-])?(?:{LONG_NAMES})[\"']?\s*(?:[=:]|,(?=\s*b?[\"']))\s*)"
+            rf"(?:{QUOTED}|[^\n]+)"
         ),
+        rf"\1{GONE}",
+    ),
+    (
+        ("=", ":"),
         (
-            (
-                rf"(?i)((?<![\w-])(?:[\w.-]*[_.-])?(?:{SHORT_NAMES})\\*[\"']?\s*[=:]\s*)"
-                rf"(?:{QUOTED}|[^\s,;&)\]}}]+)"
-            ),
-            rf"\1{GONE}",
+            rf"(?i)((?<![\w-])(?:[\w.-]*[_.-])?(?:{SHORT_NAMES})\\*[\"']?\s*[=:]\s*)"
+            rf"(?:{QUOTED}|[^\s,;&)\]}}]+)"
         ),
-        # Whoever holds these addresses is let in.
+        rf"\1{GONE}",
+    ),
+    # Whoever holds these addresses is let in.
+    (
+        ("/",),
         (
-            (
-                r"(/(?:images/content|login|login/code|invitations|auditor|password/reset/key|"
-                r"confirm-email)/)[^\s/?#\"'<>]+"
-            ),
-            rf"\1{GONE}",
+            r"(/(?:images/content|login|login/code|invitations|auditor|password/reset/key|"
+            r"confirm-email)/)[^\s/?#\"'<>]+"
         ),
+        rf"\1{GONE}",
+    ),
+    (
+        ("=",),
         (
-            (
-                r"(?i)([?&](?:[\w.-]*(?:sig|signature|token|key|code|secret|state|credential|nonce|"
-                r"samlresponse|samlrequest|ticket))=)[^&\s\"'<>]*"
-            ),
-            rf"\1{GONE}",
+            r"(?i)([?&](?:[\w.-]*(?:sig|signature|token|key|code|secret|state|credential|nonce|"
+            r"samlresponse|samlrequest|ticket))=)[^&\s\"'<>]*"
         ),
-        (r"[\w+=-]*(?::|%3[Aa])[0-9A-Za-z]{6}(?::|%3[Aa])[\w-]{43}", GONE),
-        (r"\bv[01]=[0-9a-f]{64}", GONE),
+        rf"\1{GONE}",
+    ),
+    # Django's time-stamped signatures: without this part the rest opens nothing.
+    ((":", "%3"), r"(?::|%3[Aa])[0-9A-Za-z]{6}(?::|%3[Aa])[\w-]{43}", GONE),
+    (("v1=", "v0="), r"\bv[01]=[0-9a-f]{64}", GONE),
+    (
+        ("@", "%40"),
         (
-            (
-                r"[^\s@<>\"(),:;\[\]\\]{1,64}(?:@|%40)(?:localhost\b|[^\s@<>\"'(),:;\[\]\\.]+"
-                r"(?:\.[^\s@<>\"'(),:;\[\]\\.]+)+)"
-            ),
-            GONE,
+            r"[^\s@<>\"(),:;\[\]\\]{1,64}(?:@|%40)(?:localhost\b|[^\s@<>\"'(),:;\[\]\\.]+"
+            r"(?:\.[^\s@<>\"'(),:;\[\]\\.]+)+)"
         ),
-        # Tokens of links, without their address.
-        (r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[\w-]{43}(?![\w-])", GONE),
-        # Session and CSRF values; digests and ids are hexadecimal and stay.
-        (r"(?<![0-9A-Za-z])(?=[0-9a-f]*[g-z])[0-9a-z]{32}(?![0-9A-Za-z])", GONE),
-        (r"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])(?=[0-9a-f]*[A-Zg-z])[0-9A-Za-z]{64}(?!\w)", GONE),
-        (r"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])(?=[0-9a-f]*[A-Zg-z])[0-9A-Za-z]{32}(?!\w)", GONE),
-    )
+        GONE,
+    ),
+    # Tokens of links, without their address.
+    ((), r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[\w-]{43}(?![\w-])", GONE),
+    # Session and CSRF values; digests and ids are hexadecimal and stay.
+    ((), r"(?<![0-9A-Za-z])(?=[0-9a-f]*[g-z])[0-9a-z]{32}(?![0-9A-Za-z])", GONE),
+    (
+        (),
+        r"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])(?=[0-9a-f]*[A-Zg-z])(?:[0-9A-Za-z]{32}){1,2}(?!\w)",
+        GONE,
+    ),
 )
+RULES = tuple((hints, re.compile(pattern), gone) for hints, pattern, gone in SHAPES)
+# What logs are full of, and what holds nothing.
+PLAIN = re.compile(r"(?:req_)?[0-9a-f-]{1,64}|[a-z ]{0,11}")
 
 
 class Redactor:
@@ -100,13 +129,16 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, reversed(long)))) if long else None
 
     def text(self, text: str, concealed: Iterable[str] = ()) -> str:
-        """``text`` without secrets, and without any longer run of the ``concealed`` texts."""
+        """``text`` without secrets, and without any run of RUN characters of the ``concealed`` texts."""
         if self._known is not None:
             text = self._known.sub(GONE, text)
+        if PLAIN.fullmatch(text) and not concealed:
+            return text
         for each in concealed:
             text = without_runs(text, each)
-        for pattern, replacement in RULES:
-            text = pattern.sub(replacement, text)
+        for hints, pattern, replacement in RULES:
+            if not hints or any(hint in text for hint in hints):
+                text = pattern.sub(replacement, text)
         return text
 
     def fact(self, name: str, value: object, concealed: Iterable[str] = ()) -> object:
@@ -137,15 +169,20 @@ def without_runs(text: str, concealed: str) -> str:
 
     A shorter concealed text is taken out where it stands as words of its own.
     """
-    for form in written(concealed):
-        if not form.strip():
-            continue
-        if len(form) < RUN:
-            text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", GONE, text)
-            continue
-        runs = {form[start : start + RUN] for start in range(len(form) - RUN + 1)}
-        text = cut(text, runs)
-    return text
+    short, runs = marks_of(concealed)
+    if short is not None:
+        text = short.sub(GONE, text)
+    return cut(text, runs) if runs else text
+
+
+@lru_cache(maxsize=32)
+def marks_of(concealed: str) -> tuple[re.Pattern[str] | None, frozenset[str]]:
+    """By what a concealed text is found: short forms as words, of long ones every run."""
+    forms = {form for form in written(concealed) if form.strip()}
+    short = [re.escape(form) for form in forms if len(form) < RUN]
+    runs = (form[start : start + RUN] for form in forms for start in range(len(form) - RUN + 1))
+    words = re.compile(rf"(?<!\w)(?:{'|'.join(short)})(?!\w)") if short else None
+    return words, frozenset(runs)
 
 
 def written(text: str) -> set[str]:
@@ -158,17 +195,13 @@ def written(text: str) -> set[str]:
     }
 
 
-def cut(text: str, runs: set[str]) -> str:
+def cut(text: str, runs: frozenset[str]) -> str:
     """``text`` with every stretch that ``runs`` cover replaced."""
+    starts = [at for at in range(len(text) - RUN + 1) if text[at : at + RUN] in runs]
     kept: list[str] = []
-    covered = last = 0
-    for start in range(len(text) - RUN + 1):
-        if text[start : start + RUN] not in runs:
-            continue
+    covered = 0
+    for start in starts:
         if start > covered or not kept:
-            kept.append(text[last if not kept else covered : start])
-            kept.append(GONE)
+            kept += [text[covered:start], GONE]
         covered = start + RUN
-    if not kept:
-        return text
     return "".join([*kept, text[covered:]])

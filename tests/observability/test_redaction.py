@@ -110,6 +110,12 @@ def test_a_secret_of_this_installation_is_gone_without_any_name_beside_it():
     assert told == f"login as licet with {GONE} refused"
 
 
+def test_a_secret_of_this_installation_is_gone_also_when_it_looks_like_a_digest():
+    redactor = Redactor(("9f86d081884c7d659a2feaa0c55ad015",))
+
+    assert redactor.text("9f86d081884c7d659a2feaa0c55ad015") == GONE
+
+
 def test_the_row_that_postgresql_refuses_is_not_shown():
     error = (
         'new row for relation "inference_generation" violates check constraint "x"\n'
