@@ -16,7 +16,9 @@ from governance.operations.request_counts import count_request
 ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 # Asked every few seconds by whoever watches over the process.
-PROBES = frozenset({"healthz", "readyz"})
+PROBES = frozenset({"/healthz", "/readyz"})
+# Static files, and addresses that nothing of ours has.
+UNMATCHED = "unmatched"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 logger = logging.getLogger("licet.request")
@@ -90,7 +92,7 @@ def tell(
     request: HttpRequest, response: HttpResponseBase, span: tracing.Span, seconds: float
 ) -> None:
     """What came of a request, to the log and to the trace. A stream's seconds end where it begins."""
-    route = request.resolver_match.route if request.resolver_match else ""
+    route = f"/{request.resolver_match.route}" if request.resolver_match else UNMATCHED
     method = request.method if request.method in METHODS else "other"
     assert method is not None
     code = getattr(response, "problem_code", "")
@@ -98,7 +100,7 @@ def tell(
     count_request(route, method, response.status_code, code, seconds)
     logger.log(
         logging.DEBUG if route in PROBES else logging.INFO,
-        "%s /%s %d",
+        "%s %s %d",
         method,
         route,
         response.status_code,

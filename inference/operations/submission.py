@@ -65,7 +65,10 @@ def submit_generation(
     """
     log_context.conceal(request.prompt)
     with tracing.span("admission", organization=str(submitter.organization_id)):
-        return admitted(request, submitter, at, enqueue, repetition or Repetition())
+        submission = admitted(request, submitter, at, enqueue, repetition or Repetition())
+    # That of an earlier request where this one joined it.
+    log_context.note(generation=str(submission.generation_id))
+    return submission
 
 
 def admitted(

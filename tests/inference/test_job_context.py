@@ -1,8 +1,11 @@
 """A job's log events carry the id of the request that asked for it, as far as the engine."""
 
+import logging
+
 import pytest
 from django.utils.timezone import now
 
+from governance.kernel import log_context
 from inference.engine.client import EngineLost
 from inference.engine.protocol import GenerateCommand
 from inference.models import Generation
@@ -38,3 +41,21 @@ def test_an_attempt_logs_under_the_requests_id_and_hands_it_to_the_engine(
     assert warning["generation"] == str(job.id)
     assert warning["organization"] == engine.order.organization_id
     assert "violet" not in json_lines.text
+
+
+@pytest.mark.django_db
+def test_what_is_logged_of_a_request_that_joined_another_names_that_ones_job(submit):
+    first = submit(idempotency_key="k-1")
+
+    submit(idempotency_key="k-1")
+
+    assert log_context.fields()["generation"] == str(first.id)
+
+
+@pytest.mark.django_db
+def test_from_its_admission_on_no_event_of_a_request_shows_its_prompt(submit, json_lines):
+    submit(prompt=PROMPT)
+
+    logging.getLogger("tests").warning("the database said: %s", PROMPT.upper() + PROMPT[3:])
+
+    assert PROMPT[3:] not in json_lines.text

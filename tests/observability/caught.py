@@ -3,15 +3,12 @@
 import io
 import json
 import logging
+from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from governance.kernel import log_context, tracing
 from governance.kernel.log_events import formatter
-from governance.kernel.otel import OpenTelemetry
 
 
 class Lines:
@@ -58,14 +55,14 @@ def listening(made):
 class Spans:
     """The spans that have ended, by name and all together."""
 
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
+    def __init__(self, exporter: Any) -> None:
+        self.exporter = exporter
 
     @property
-    def all(self) -> list[ReadableSpan]:
+    def all(self) -> list[Any]:
         return list(self.exporter.get_finished_spans())
 
-    def __getitem__(self, name: str) -> ReadableSpan:
+    def __getitem__(self, name: str) -> Any:
         (found,) = [span for span in self.all if span.name == name]
         return found
 
@@ -73,7 +70,13 @@ class Spans:
 @pytest.fixture
 def spans():
     """Collects every span of this process."""
-    collected = Spans()
-    tracing.collect_with(OpenTelemetry(SimpleSpanProcessor(collected.exporter)))
-    yield collected
+    # Here and not above: this file is loaded by every test run.
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from governance.kernel.otel import OpenTelemetry
+
+    exporter = InMemorySpanExporter()
+    tracing.collect_with(OpenTelemetry(SimpleSpanProcessor(exporter)))
+    yield Spans(exporter)
     tracing.collect_with(None)

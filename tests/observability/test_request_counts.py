@@ -93,6 +93,6 @@ def test_a_request_is_counted_under_its_route_with_its_problem(valkey, client: C
     counts().flush()
 
     assert ends() == {
-        ("v1/images/content/<str:token>", "GET", "403", "address_invalid"): 1,
-        ("", "GET", "404", "not_found"): 1,
+        ("/v1/images/content/<str:token>", "GET", "403", "address_invalid"): 1,
+        ("unmatched", "GET", "404", "not_found"): 1,
     }
