@@ -67,10 +67,10 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": self.redactor.text(record.getMessage(), hidden),
         }
-        facts = {**given(record), **known()}
+        event |= {name: self.redactor.text(value) for name, value in known().items()}
         event |= {
             name: self.redactor.fact(name, value, hidden)
-            for name, value in facts.items()
+            for name, value in given(record).items()
             if name not in event
         }
         if record.exc_info:

@@ -29,24 +29,37 @@ LONG_NAMES = (
     "prompt|negative_prompt|expanded_prompt|revised_prompt|raw_prompt|caption|client_user|end_user|"
     "e?-?mail|authorization|proxy-authorization|cookie|set-cookie|stripe-signature"
 )
+# Some part of each of these names, in small letters.
+SHORT_HINTS = ("pass", "pwd", "secret", "token", "api", "pepper", "credential", "private", "signature",
+               "session", "csrf")  # fmt: skip
+LONG_HINTS = (
+    "prompt",
+    "caption",
+    "client_user",
+    "end_user",
+    "mail",
+    "authorization",
+    "cookie",
+    "signature",
+)
 NAMED = re.compile(rf"(?:.*[_.-])?(?:{SHORT_NAMES}|{LONG_NAMES})", re.IGNORECASE)
 QUOTED = r"b?\"(?:\\.|[^\"\\])*\"|b?'(?:\\.|[^'\\])*'"
 
-# Shapes of secrets. Each is looked for only where one of its hints stands in the text; without hints,
-# always. Most lines have none of them.
+# Shapes of secrets. Each is looked for only where one of its hints stands in the text, in small letters:
+# most lines have none of them.
 SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
-        ("PRIVATE KEY",),
+        ("private key",),
         r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
         GONE,
     ),
     # PostgreSQL shows the row that it refuses.
     (
-        ("Failing row",),
+        ("failing row",),
         r"(?s)(Failing row contains \().*?(?=\n\n(?:The above|During)|\Z)",
         rf"\1{GONE}",
     ),
-    (("DETAIL:",), r"(DETAIL:\s+Key \([^)]*\)=\().*", rf"\1{GONE}"),
+    (("detail:",), r"(DETAIL:\s+Key \([^)]*\)=\().*", rf"\1{GONE}"),
     (("://",), r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s\"'<>]*@", rf"\1{GONE}@"),
     (
         ("_live_", "_test_", "lct_scim_"),
@@ -59,10 +72,10 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         r"whsec_[\w+/=-]+|\bsk-[\w-]{8,}|\b(?:gh[opusr]|hf)_\w{16,}",
         GONE,
     ),
-    (("eyJ",), r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)*", GONE),
-    ((), r"(?i)\b(bearer|basic)(\s+|%20)[^\s\"',;]+", rf"\1\2{GONE}"),
+    (("eyj",), r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)*", GONE),
+    (("bearer", "basic"), r"(?i)\b(bearer|basic)(\s+|%20)[^\s\"',;]+", rf"\1\2{GONE}"),
     (
-        ("=", ":", ","),
+        LONG_HINTS,
         (
             rf"(?i)((?<![\w-])(?:[\w.-]*[_.-])?(?:{LONG_NAMES})[\"']?\s*(?:[=:]|,(?=\s*b?[\"']))\s*)"
             rf"(?:{QUOTED}|[^\n]+)"
@@ -70,7 +83,7 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         rf"\1{GONE}",
     ),
     (
-        ("=", ":"),
+        SHORT_HINTS,
         (
             rf"(?i)((?<![\w-])(?:[\w.-]*[_.-])?(?:{SHORT_NAMES})\\*[\"']?\s*[=:]\s*)"
             rf"(?:{QUOTED}|[^\s,;&)\]}}]+)"
@@ -79,7 +92,7 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     ),
     # Whoever holds these addresses is let in.
     (
-        ("/",),
+        ("images/content/", "login/", "invitations/", "auditor/", "reset/key/", "confirm-email/"),
         (
             r"(/(?:images/content|login|login/code|invitations|auditor|password/reset/key|"
             r"confirm-email)/)[^\s/?#\"'<>]+"
@@ -105,17 +118,16 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         ),
         GONE,
     ),
-    # Tokens of links, without their address.
-    ((), r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[\w-]{43}(?![\w-])", GONE),
-    # Session and CSRF values; digests and ids are hexadecimal and stay.
-    ((), r"(?<![0-9A-Za-z])(?=[0-9a-f]*[g-z])[0-9a-z]{32}(?![0-9A-Za-z])", GONE),
-    (
-        (),
-        r"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])(?=[0-9a-f]*[A-Zg-z])(?:[0-9A-Za-z]{32}){1,2}(?!\w)",
-        GONE,
-    ),
 )
 RULES = tuple((hints, re.compile(pattern), gone) for hints, pattern, gone in SHAPES)
+# Long words without a name: tokens of links, session and CSRF values. Digests and ids are hexadecimal
+# and stay.
+LONG_WORD = re.compile(r"[\w-]{32,}")
+LINK_TOKEN = re.compile(r"(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[\w-]{43}")
+SESSION = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?=[0-9a-f]*[g-z])[0-9a-z]{32}"
+    r"|(?=[A-Za-z]*[0-9])(?=[0-9a-f]*[A-Zg-z])(?:[0-9A-Za-z]{32}){1,2})(?![0-9A-Za-z])"
+)
 # What logs are full of, and what holds nothing.
 PLAIN = re.compile(r"(?:req_)?[0-9a-f-]{1,64}|[a-z ]{0,11}")
 
@@ -136,10 +148,11 @@ class Redactor:
             return text
         for each in concealed:
             text = without_runs(text, each)
+        small = text.lower()
         for hints, pattern, replacement in RULES:
-            if not hints or any(hint in text for hint in hints):
+            if any(hint in small for hint in hints):
                 text = pattern.sub(replacement, text)
-        return text
+        return LONG_WORD.sub(without_token, text)
 
     def fact(self, name: str, value: object, concealed: Iterable[str] = ()) -> object:
         """``value`` of a structured fact as plain JSON; one whose name tells a secret goes whole."""
@@ -162,6 +175,11 @@ class Redactor:
         if depth and isinstance(value, list | tuple | set | frozenset):
             return [self._fact("", inner, hidden, depth - 1) for inner in value]
         return self.text(str(value), hidden)
+
+
+def without_token(word: re.Match[str]) -> str:
+    """A long word without what looks like a token."""
+    return GONE if LINK_TOKEN.fullmatch(word[0]) else SESSION.sub(GONE, word[0])
 
 
 def without_runs(text: str, concealed: str) -> str:
