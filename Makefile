@@ -33,9 +33,9 @@ test-slow: venv ## the slow tests: whole life cycles and journeys
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -m slow $(ARGS)
 
 LINT := lint-style lint-format lint-types lint-imports lint-templates lint-migrations lint-settings lint-openapi \
-  lint-deploy
+  lint-deploy lint-licences
 
-lint: venv ## style, types, import directions, templates, migrations, settings page, deployment
+lint: venv ## style, types, import directions, templates, migrations, settings page, deployment, licences
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(LINT)
 
 lint-style:

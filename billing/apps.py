@@ -13,6 +13,7 @@ from governance.kernel.registry import (
     NavigationItem,
     demo_seeders,
     examinations,
+    gauges,
     key_budgets,
     navigation,
     report_sections,
@@ -34,6 +35,9 @@ class BillingConfig(AppConfig):
 
         report_sections.register("billing", ledger)
         examinations.register("billing", "billing.operations.examining")
+        from billing.queries.gauges import money_metrics
+
+        gauges.register("money", money_metrics)
         from billing.operations.key_budgets import MonthlyKeyBudgets
 
         key_budgets.register("billing", MonthlyKeyBudgets())

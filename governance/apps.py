@@ -4,6 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.models.signals import post_migrate
 
@@ -11,12 +12,14 @@ from governance.kernel.registry import (
     HealthCheck,
     NavigationItem,
     examinations,
+    gauges,
     health_checks,
     navigation,
     outbox_bells,
     report_sections,
     webhook_event_types,
 )
+from governance.kernel.tracing import collect_with
 from governance.operations.probes import probe_database, probe_redis
 
 EVENTS = {
@@ -35,6 +38,7 @@ class GovernanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Called once per process by Django."""
+        collect_traces()
         # Tasks that are sent from any process belong to this application and its broker.
         import_module("governance.celery")
         # drf-spectacular learns here how keys are sent.
@@ -84,11 +88,29 @@ class GovernanceConfig(AppConfig):
         health_checks.register("redis", HealthCheck("redis", probe_redis))
         examinations.register("servers", "governance.operations.examining_servers")
         examinations.register("work", "governance.operations.examining_work")
+        from governance.queries.gauges import work_metrics
+        from governance.queries.request_counts import request_metrics
         from governance.reports import sections
 
+        gauges.register("requests", request_metrics)
+        gauges.register("work", work_metrics)
         for name in ("eligibility", "releases", "access", "law"):
             report_sections.register(name, getattr(sections, name))
         post_migrate.connect(keep_first_terms, sender=self)
+
+
+def collect_traces() -> None:
+    """Begin to send spans, where a collector is named. Raises ImproperlyConfigured without the extra."""
+    if not settings.OTLP_ENDPOINT:
+        return
+    try:
+        from governance.kernel.otel import exporting
+    except ModuleNotFoundError as missing:
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is not installed. Install the extra "
+            "`telemetry` (pip install 'licet[telemetry]') or unset the variable."
+        ) from missing
+    collect_with(exporting(settings.OTLP_ENDPOINT))
 
 
 def ring_webhooks() -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
@@ -256,6 +257,16 @@ class Env(BaseSettings):
     log_level: str = Field(
         "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        validation_alias="LICET_LOG_FORMAT",
+        description="text for people, json for one object a line (docs/observability.md)",
+    )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="collector that gets traces by OTLP over HTTP; needs the extra telemetry; empty: none",
+    )
     smtp_host: str = Field(
         "",
         validation_alias="LICET_SMTP_HOST",
@@ -326,6 +337,16 @@ class Env(BaseSettings):
             if defaults:
                 raise ValueError(f"set {', '.join(defaults)} before running in production")
         return self
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """What no log may show: every secret, and the passwords in the servers' addresses."""
+        given = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        addresses = (self.database_url, self.redis_url, self.broker_url)
+        return (
+            *(part.strip() for secret in given for part in secret.split(",")),
+            *(unquote(urlsplit(address).password or "") for address in addresses),
+        )
 
     @property
     def base_url(self) -> str:

@@ -112,6 +112,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "governance.middleware.RequestId",
+    "governance.middleware.RequestRecord",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "governance.middleware.ApiProblems",
     "django.middleware.security.SecurityMiddleware",
@@ -130,6 +131,7 @@ MIDDLEWARE = [
 # What the API's addresses pass (governance.asgi): all of it asynchronous, so no change of thread.
 API_MIDDLEWARE = [
     "governance.middleware.RequestId",
+    "governance.middleware.RequestRecord",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "governance.middleware.ApiProblems",
     "governance.middleware.ApiHeaders",
@@ -276,13 +278,34 @@ MAIL_KEPT_DAYS: int = env.mail_kept_days
 # Shows every letter in the portal; a link that signs somebody in is among them.
 DEVELOPMENT_INBOX: bool = env.environment == "development"
 
+_classifiers = read_classifiers(env.classifiers_file)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "redacted": {
+            "()": "governance.kernel.log_events.formatter",
+            "form": env.log_format,
+            "secrets": (
+                *env.secret_values,
+                *(unquote(urlsplit(url).password or "") for url in (DATABASE_URL, REDIS_URL)),
+                *(str(each.get("key", "")) for each in _classifiers.values()),
+            ),
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "redacted"}},
     "root": {"handlers": ["stderr"], "level": env.log_level},
+    "loggers": {
+        # Its own handlers know nothing of redaction; governance.middleware tells each request instead.
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.error": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": True, "level": "WARNING"},
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+    },
 }
+OTLP_ENDPOINT: str = env.otlp_endpoint
 
 # What Licet exists for: adapters by dotted path, as Django does for e-mail and storage.
 MODELS: tuple[str, ...] = tuple(
@@ -321,7 +344,6 @@ AUDIT_FORMER_KEYS: tuple[str, ...] = tuple(filter(None, env.audit_former_keys.sp
 AUDIT_RECIPIENTS: tuple[str, ...] = tuple(filter(None, env.audit_recipients.split(",")))
 VAULT_KEY: str = env.vault_key.get_secret_value()
 MODERATION_POLICY: str | None = str(env.moderation_policy) if env.moderation_policy else None
-_classifiers = read_classifiers(env.classifiers_file)
 MODERATION_OPENAI = _classifiers.get("openai-moderation", {})
 MODERATION_AZURE = _classifiers.get("azure-content-safety", {})
 MODERATION_HIVE = _classifiers.get("hive-visual", {})

@@ -1,5 +1,6 @@
 """Celery: doorbells for the supervisor, and the sweeper behind them."""
 
+import contextvars
 import logging
 import threading
 import time
@@ -66,12 +67,13 @@ class Doorman:
     def __init__(self) -> None:
         self.wanted = threading.Event()
         self.latest = ""
+        self.context = contextvars.Context()
         self.thread: threading.Thread | None = None
         self.starting = threading.Lock()
 
     def ring(self, generation_id: UUID) -> None:
         """Ask for a ring; returns at once."""
-        self.latest = str(generation_id)
+        self.latest, self.context = str(generation_id), contextvars.copy_context()
         self.wanted.set()
         if self.thread is None or not self.thread.is_alive():
             with self.starting:
@@ -84,7 +86,7 @@ class Doorman:
         while self.wanted.wait():
             self.wanted.clear()
             try:
-                doorbell.apply_async((self.latest,), retry=False)
+                self.context.run(doorbell.apply_async, (self.latest,), retry=False)
             except (OSError, OperationalError) as error:
                 logger.warning("the doorbell was not sent, the poll will find the job: %s", error)
             time.sleep(BETWEEN_RINGS_S)

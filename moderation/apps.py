@@ -7,6 +7,7 @@ from governance.kernel.registry import (
     NavigationItem,
     erasure_hooks,
     examinations,
+    gauges,
     health_checks,
     navigation,
     report_projections,
@@ -34,6 +35,9 @@ class ModerationConfig(AppConfig):
         erasure_hooks.register("moderation", forget_person)
         report_sections.register("marks", marks_chapter)
         examinations.register("moderation", "moderation.operations.examining")
+        from moderation.queries.gauges import gate_metrics
+
+        gauges.register("gate", gate_metrics)
         health_checks.register("gate", HealthCheck("gate", probe_text_gate))
         navigation.register(
             "decisions", NavigationItem("Filter decisions", "moderation-decisions", "shield", 30)

@@ -155,7 +155,7 @@ prepare_environment()
 django.setup()
 
 # Domain fixtures; they import models, so they come after the set-up.
-pytest_plugins = ["tests.factories", "tests.governance.receivers"]
+pytest_plugins = ["tests.factories", "tests.governance.receivers", "tests.observability.caught"]
 
 
 @pytest.hookimpl(tryfirst=True)

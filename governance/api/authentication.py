@@ -7,6 +7,7 @@ from django.utils.timezone import now
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from governance.kernel import log_context, tracing
 from governance.kernel.actors import Actor
 from governance.operations.api_keys import Caller, InvalidApiKey, authenticate
 
@@ -21,7 +22,9 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         if scheme.lower() not in {"bearer", "key", "token"}:
             raise InvalidApiKey("Send the key as `Authorization: Bearer <key>`.")
-        caller = authenticate(secret=secret.strip(), at=now(), ip=client_ip(request))
+        with tracing.span("admission.authenticate"):
+            caller = authenticate(secret=secret.strip(), at=now(), ip=client_ip(request))
+        log_context.note(organization=str(caller.organization_id))
         return caller, caller
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)

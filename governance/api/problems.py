@@ -148,9 +148,11 @@ def problem_response(error: DomainError, request: HttpRequest) -> JsonResponse:
     body, status = problem(
         error, request_id=getattr(request, "request_id", ""), instance=request.path
     )
-    return JsonResponse(
+    response = JsonResponse(
         body, status=status, content_type="application/problem+json", headers=headers_of(error)
     )
+    response.problem_code = error.code  # type: ignore[attr-defined] # (for the request's record)
+    return response
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
@@ -168,12 +170,14 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
         request_id=getattr(request, "request_id", ""),
         instance=request.path,
     )
-    return Response(
+    response = Response(
         body,
         status=status,
         content_type="application/problem+json",
         headers=headers_of(error),
     )
+    response.problem_code = error.code  # type: ignore[attr-defined] # (for the request's record)
+    return response
 
 
 def as_domain_error(exception: Exception) -> DomainError | None:

@@ -4,7 +4,7 @@ Governance prints the portal's navigation, the health page and the report withou
 apps that fill them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -63,6 +63,30 @@ class Gauge:
 
 
 @dataclass(frozen=True)
+class Counter:
+    """A figure that only grows, or begins anew at 0; its name ends in ``_total``."""
+
+    name: str
+    about: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many values were at most each of ``buckets`` (the last is infinity), and their sum."""
+
+    name: str
+    about: str
+    buckets: Mapping[str, float]
+    total: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+Metric = Gauge | Counter | Histogram
+
+
+@dataclass(frozen=True)
 class Finding:
     """One answer of the portal's search: where it leads, and under which heading it stands."""
 
@@ -115,8 +139,8 @@ health_checks: Registry[HealthCheck] = Registry("health check")
 # Modules whose EXAMINATIONS `manage.py doctor` goes through, in this order; the database comes before
 # what needs it. By name: no other process needs what they import.
 examinations: Registry[str] = Registry("examinations")
-# What `manage.py metrics` tells besides the health of each part: (at) gives gauges, in fast queries.
-gauges: Registry[Callable[[datetime], list[Gauge]]] = Registry("gauges")
+# What `manage.py metrics` tells besides the health of each part: (at) gives metrics, in fast queries.
+gauges: Registry[Callable[[datetime], Sequence[Metric]]] = Registry("gauges")
 navigation: Registry[NavigationItem] = Registry("navigation item")
 # What the operator's home shows besides the licence: (at) gives tiles, in a few fast queries.
 operator_tiles: Registry[Callable[[datetime], list[OperatorTile]]] = Registry("operator tiles")

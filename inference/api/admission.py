@@ -13,9 +13,10 @@ from rest_framework.response import Response
 from governance.api.authentication import actor_of
 from governance.kernel.errors import InvalidRequest
 from governance.operations.api_keys import Caller
+from inference.operations.admissions import Submitter
 from inference.operations.idempotency import Repetition
 from inference.operations.planning import GenerationRequest
-from inference.operations.submission import Submission, Submitter, submit_generation
+from inference.operations.submission import Submission, submit_generation
 from inference.queries.generations import GenerationDetail
 from inference.tasks import enqueue
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.utils.timezone import now
 
+from inference.operations.admissions import Submitter
 from inference.operations.planning import GenerationRequest
-from inference.operations.submission import Submitter
 from inference.operations.trial import try_generation
 from inference.queries.backlog import backlog_seconds
 

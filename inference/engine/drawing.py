@@ -1,12 +1,14 @@
 """Drawing one batch on the device: from parts of jobs to pixels that wait for the gate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from governance.kernel import tracing
 from inference.engine.batching import Part
 from inference.engine.denoise import Request, denoise
 from inference.engine.model import LoadedModel, inference_mode
@@ -21,11 +23,15 @@ class Pixels:
     data: torch.Tensor
     finite: torch.Tensor
     copied: torch.cuda.Event | None
+    # They end when the pictures are here: the device works on after the last call returned.
+    decoding: Sequence[tracing.Span] = ()
 
     def images(self) -> list[NDArray[np.uint8] | None]:
         """One (height, width, 3) picture each, None where it is not finite; waits for the copy."""
         if self.copied is not None:
             self.copied.synchronize()
+        for span in self.decoding:
+            span.end()
         usable = self.finite.tolist()
         return [self.data[row].numpy() if usable[row] else None for row in range(len(usable))]
 
@@ -55,7 +61,8 @@ def draw(
     """
 
     def on_step(step: int, steps: int) -> None:
-        for part in parts:
+        for part, span in zip(parts, drawing, strict=True):
+            span.event("step", step=step)
             if not part.job.stop_if_cancelled():
                 share = (part.first + part.count * step / steps) / part.job.command.images
                 part.job.step(share)
@@ -74,28 +81,57 @@ def draw(
             show(step, to_host(decode(model, predicted(), **size)))
 
     with inference_mode():
-        latents = denoise(
-            model,
-            request,
-            on_step=on_step,
-            should_stop=should_stop,
-            on_prediction=on_prediction if shown else None,
+        with traced(parts) as drawing:
+            latents = denoise(
+                model,
+                request,
+                on_step=on_step,
+                should_stop=should_stop,
+                on_prediction=on_prediction if shown else None,
+            )
+        decoding = [tracing.opened("engine.vae", parent=parent_of(part)) for part in parts]
+        return to_host(decode(model, latents, **size), decoding)
+
+
+def parent_of(part: Part) -> str:
+    """The attempt's span."""
+    return part.job.command.traceparent
+
+
+@contextmanager
+def traced(parts: Sequence[Part]) -> Iterator[list[tracing.Span]]:
+    """A span of the drawing in each job's trace, for as long as the block runs."""
+    spans = [
+        tracing.opened(
+            "engine.draw",
+            parent=parent_of(part),
+            batch=sum(each.count for each in parts),
+            images=part.count,
+            steps=part.job.command.steps,
+            width=part.job.command.width,
+            height=part.job.command.height,
         )
-        return to_host(decode(model, latents, **size))
+        for part in parts
+    ]
+    try:
+        yield spans
+    finally:
+        for span in spans:
+            span.end()
 
 
-def to_host(decoded: torch.Tensor) -> Pixels:
+def to_host(decoded: torch.Tensor, decoding: Sequence[tracing.Span] = ()) -> Pixels:
     """Start copying pixels (-1..1) to the CPU as bytes, without waiting for it."""
     data, finite = to_bytes(decoded)
     if decoded.device.type != "cuda":
-        return Pixels(data, finite, None)
+        return Pixels(data, finite, None, decoding)
     pinned = torch.empty(data.shape, dtype=data.dtype, pin_memory=True)
     flags = torch.empty(finite.shape, dtype=finite.dtype, pin_memory=True)
     pinned.copy_(data, non_blocking=True)
     flags.copy_(finite, non_blocking=True)
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record()
-    return Pixels(pinned, flags, copied)
+    return Pixels(pinned, flags, copied, decoding)
 
 
 def warm_up(model: LoadedModel, side: int, *, images: Sequence[int] = (1,)) -> None:

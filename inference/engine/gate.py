@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from governance.kernel import tracing
 from governance.kernel.errors import DomainError
 from inference.engine.encode import encoder
 from inference.engine.protocol import GenerateCommand, Refused, Released
@@ -25,6 +26,20 @@ def pass_gate(
 
     None stands for pixels that were not finite. Never raises: what goes wrong is a refusal.
     """
+    with tracing.span("engine.screen", parent=command.traceparent, index=index) as span:
+        judged = judge(image, prompt, command, index, release_slug)
+        span.tell(outcome=judged.code if isinstance(judged, Refused) else "released")
+    return judged
+
+
+def judge(
+    image: NDArray[np.uint8] | None,
+    prompt: ScreenedPrompt,
+    command: GenerateCommand,
+    index: int,
+    release_slug: str,
+) -> Released | Refused:
+    """The steps of ``pass_gate``."""
     if image is None:
         return Refused(index, "image_unusable", BROKEN)
     try:

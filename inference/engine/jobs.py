@@ -1,10 +1,11 @@
 """One attempt at one job while it is in the engine: what it needs, and what it says."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from governance.kernel import log_context
 from inference.engine.previews import Previews
 from inference.engine.protocol import GenerateCommand, Preview, Refused, Released
 from inference.engine.text import Text
@@ -130,3 +131,19 @@ class Job:
         with self._lock:
             if not self.closed:
                 self._send(kind, {"ticket": self.command.ticket, **header}, payload)
+
+
+def work_on(jobs: Sequence[Job]) -> None:
+    """What this thread logs from now on is about ``jobs``, and shows no word of their prompts."""
+    commands = [job.command for job in jobs]
+    log_context.begin(
+        request_id=together(each.request_id for each in commands),
+        organization=together(each.organization_id for each in commands),
+        generation=together(each.job_id for each in commands),
+    )
+    log_context.conceal(*(each.prompt for each in commands))
+
+
+def together(ids: Iterable[str]) -> str:
+    """Each of ``ids`` once, by comma."""
+    return ",".join(dict.fromkeys(filter(None, ids)))

@@ -56,6 +56,9 @@ def main() -> None:
     import django
 
     django.setup()
+    from governance.kernel.log_events import log_uncaught
+
+    log_uncaught()
     from inference.engine.service import NotReady, open_studio, start
     from inference.engine.studio import OutOfMemory
 

@@ -65,6 +65,10 @@ class GenerateCommand:
     weights: Sequence[dict[str, str]] = ()
     # A test key's job: a labelled picture instead of the model's, through the same gate.
     test_mode: bool = False
+    # For logs and traces only: whose request this is, and the attempt's span.
+    request_id: str = ""
+    organization_id: str = ""
+    traceparent: str = ""
 
     @classmethod
     def from_frame(cls, header: dict[str, Any]) -> "GenerateCommand":

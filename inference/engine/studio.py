@@ -15,12 +15,13 @@ from typing import Any
 
 import torch
 
+from governance.kernel import tracing
 from governance.kernel.errors import DomainError
 from inference.engine.adapters import AdapterFiles, AdapterUnavailable
 from inference.engine.batching import Part, Shelf
 from inference.engine.drawing import Pixels, draw
 from inference.engine.gate import broken, pass_gate, refusal
-from inference.engine.jobs import Job, Outbox
+from inference.engine.jobs import Job, Outbox, work_on
 from inference.engine.model import LoadedModel, inference_mode
 from inference.engine.protocol import Cancelled, GenerateCommand, Refused
 from inference.engine.rehearsal import rehearse
@@ -85,6 +86,7 @@ class Studio:
 
         Raises OutOfMemory when not even one picture can be drawn after memory was freed.
         """
+        work_on([part.job for part in parts])
         for part in parts:
             part.job.begin()
         try:
@@ -111,12 +113,13 @@ class Studio:
             return
         self._later(self._judge, parts, pixels)
 
-    def _later(self, work: Callable[..., None], *arguments: Any) -> None:
+    def _later(self, work: Callable[..., None], parts: Sequence[Part], *arguments: Any) -> None:
         """On a judge's thread; what goes wrong there is logged, never swallowed."""
 
         def guarded() -> None:
+            work_on([part.job for part in parts])
             try:
-                work(*arguments)
+                work(parts, *arguments)
             except Exception:
                 logger.exception("judging failed")
 
@@ -139,6 +142,7 @@ class Studio:
 
     def _prepare(self, job: Job) -> None:
         command = job.command
+        work_on([job])
         try:
             prompt = restore_screened_prompt(
                 text=command.prompt, receipt=command.prompt_receipt, job_id=command.job
@@ -146,7 +150,10 @@ class Studio:
             if command.test_mode:
                 self._rehearsals.submit(rehearse, job, prompt, self.release_slug)
                 return
-            with inference_mode():
+            with (
+                tracing.span("engine.text_encode", parent=command.traceparent),
+                inference_mode(),
+            ):
                 self._place_adapters(job)
                 text = self._encoded(job, prompt.text)
                 nothing = self._encoded(job, "") if command.guidance > 0 else None

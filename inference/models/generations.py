@@ -47,6 +47,9 @@ class Generation(models.Model):
     )
     dialect = models.CharField(max_length=16)
     request_id = models.CharField(max_length=64, blank=True)
+    # The admission's span in W3C's words, below which the job's spans hang; empty without tracing.
+    # The database's default: a web process of the release before writes rows without it.
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
     request_sha256 = models.CharField(max_length=64, blank=True)
     client_user = models.CharField(max_length=200, blank=True)
     test_mode = models.BooleanField(default=False)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.timezone import now
 
+from governance.kernel import log_context, tracing
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.queries.lineage import ancestors
@@ -106,6 +107,39 @@ def run_attempt(
     downloaded, after it nothing is left to do.
     """
     generation = Generation.objects.get(id=lease.generation_id)
+    log_context.begin(
+        request_id=generation.request_id,
+        organization=str(lease.organization_id),
+        generation=str(lease.generation_id),
+    )
+    log_context.conceal(generation.prompt)
+    if generation.started_at and not lease.is_retry:
+        tracing.past(
+            "queue.wait",
+            begun=generation.created_at,
+            ended=generation.started_at,
+            parent=generation.traceparent,
+        )
+    with tracing.span(
+        "attempt",
+        parent=generation.traceparent,
+        generation=str(lease.generation_id),
+        attempt=lease.attempt,
+    ) as span:
+        ended = attempted(generation, lease, engine, actor, clock, may_begin)
+        span.tell(outcome=ended)
+    return ended
+
+
+def attempted(
+    generation: Generation,
+    lease: Lease,
+    engine: Engine,
+    actor: Actor,
+    clock: Callable[[], datetime],
+    may_begin: Callable[[Lease], bool],
+) -> str:
+    """The steps of ``run_attempt``; returns how it ended."""
     progress = Progress(lease, generation.deadline_at)
     revoked = revoked_among([UUID(each["id"]) for each in generation.adapters])
     if revoked:
@@ -144,17 +178,19 @@ def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
         return "cancelled"
     refusals = [as_refusal(refused) for refused in outcome.refused]
     images: list[StoredImage] = []
-    for released in outcome.released:
-        try:
-            images.append(keep(lease, released))
-        except KnownPicture as known:
-            refusals.append(
-                Refusal(released.index, known.code, str(known), known.facts, known.verdicts)
-            )
+    with tracing.span("store", images=len(outcome.released)):
+        for released in outcome.released:
+            try:
+                images.append(keep(lease, released))
+            except KnownPicture as known:
+                refusals.append(
+                    Refusal(released.index, known.code, str(known), known.facts, known.verdicts)
+                )
     if not images:
         refuse(lease=lease, refusals=refusals or [NOTHING_MADE], actor=actor, at=at)
         return "refused"
-    deliver(lease=lease, images=images, refusals=refusals, actor=actor, at=at)
+    with tracing.span("capture", images=len(images)):
+        deliver(lease=lease, images=images, refusals=refusals, actor=actor, at=at)
     return "succeeded"
 
 
@@ -249,6 +285,9 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
         partial_images=generation.partial_images,
         test_mode=generation.test_mode,
         alone=lease.is_retry,
+        request_id=generation.request_id,
+        organization_id=str(lease.organization_id),
+        traceparent=tracing.traceparent(),
         weights=[
             {"name": part.slug, "kind": part.kind, "sha256": part.weights_sha256}
             for part in (generation.release, *ancestors(generation.release))

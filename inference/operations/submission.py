@@ -2,24 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from billing.operations.admission import admit_hold
-from billing.operations.holds import HoldRequest
+from governance.kernel import log_context, tracing
 from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
 from governance.operations import audit
-from governance.operations.authorization import Authorization, require_startable
+from governance.operations.authorization import require_startable
 from governance.operations.end_users import claim_end_user_seat
 from inference.models import Generation, State
+from inference.operations.admissions import Admission, Submitter, hold_request, new_generation
 from inference.operations.announcing import announce_ended
 from inference.operations.forced import ForcedBlock, rehearse_refusal
-from inference.operations.idempotency import Repetition, claim_request, job_to_join
+from inference.operations.idempotency import Repetition, job_to_join
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
 from moderation.operations.screening import (
     PromptBlocked,
@@ -30,18 +30,6 @@ from moderation.operations.screening import (
 )
 from moderation.operations.standing import require_good_standing
 from moderation.queries.standing import PAUSED_BY_POINTS
-
-
-@dataclass(frozen=True)
-class Submitter:
-    """Who pays and who acts."""
-
-    organization_id: UUID
-    project_id: UUID
-    api_key_id: UUID | None
-    actor: Actor
-    member_id: UUID | None = None
-    test_mode: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,22 @@ def submit_generation(
     IdempotencyKeyReused. A blocked prompt is kept as a generation with state blocked and charge 0; the
     other refusals write nothing.
     """
-    repetition = repetition or Repetition()
+    log_context.conceal(request.prompt)
+    with tracing.span("admission", organization=str(submitter.organization_id)):
+        submission = admitted(request, submitter, at, enqueue, repetition or Repetition())
+    # That of an earlier request where this one joined it.
+    log_context.note(generation=str(submission.generation_id))
+    return submission
+
+
+def admitted(
+    request: GenerationRequest,
+    submitter: Submitter,
+    at: datetime,
+    enqueue: Callable[[UUID], None],
+    repetition: Repetition,
+) -> Submission:
+    """The steps of ``submit_generation``, each a span of its own. Raises what it raises."""
     earlier = job_to_join(
         repetition=repetition,
         organization_id=submitter.organization_id,
@@ -87,21 +90,29 @@ def submit_generation(
         return Submission(earlier, joined=True)
     if submitter.actor.kind in PAUSED_BY_POINTS:
         require_good_standing(actor=submitter.actor, at=at)
-    plan = plan_generation(request=request, organization_id=submitter.organization_id, at=at)
+    with tracing.span("admission.authorize"):
+        plan = plan_generation(request=request, organization_id=submitter.organization_id, at=at)
     admission = Admission(plan, submitter, uuid7(), repetition, at)
+    log_context.note(generation=str(admission.generation_id))
     try:
-        rehearse(admission)
-        prompt = screen_prompt(
-            text=request.prompt,
-            subject=admission.generation_id,
-            organization_id=submitter.organization_id,
-            at=at,
-        )
+        prompt = screened(admission)
     except (PromptBlocked, PromptHeld, ForcedBlock) as refusal:
         keep_blocked(admission, refusal)
         raise
     seat_end_user(plan, submitter, at)
     return queue(admission, prompt, enqueue)
+
+
+def screened(admission: Admission) -> ScreenedPrompt:
+    """The prompt through the gate. Raises PromptBlocked, PromptHeld, ForcedBlock, GateUnavailable."""
+    with tracing.span("admission.screen"):
+        rehearse(admission)
+        return screen_prompt(
+            text=admission.plan.request.prompt,
+            subject=admission.generation_id,
+            organization_id=admission.submitter.organization_id,
+            at=admission.at,
+        )
 
 
 def seat_end_user(plan: Plan, submitter: Submitter, at: datetime) -> None:
@@ -121,28 +132,6 @@ class Joined(Exception):
     def __init__(self, generation_id: UUID) -> None:
         super().__init__(str(generation_id))
         self.generation_id = generation_id
-
-
-@dataclass(frozen=True)
-class Admission:
-    """One request on its way to a job: what is planned, for whom, under which id, since when."""
-
-    plan: Plan
-    submitter: Submitter
-    generation_id: UUID
-    repetition: Repetition
-    at: datetime
-
-    def claim(self) -> UUID | None:
-        """The job of an equal request, or None when this one may write its own."""
-        return claim_request(
-            repetition=self.repetition,
-            organization_id=self.submitter.organization_id,
-            api_key_id=self.submitter.api_key_id,
-            request_sha256=self.plan.request.sha256,
-            generation_id=self.generation_id,
-            at=self.at,
-        )
 
 
 def rehearse(admission: Admission) -> None:
@@ -186,24 +175,14 @@ def queue(
         )
 
     try:
-        admit_hold(
-            request=HoldRequest(
-                organization_id=submitter.organization_id,
-                project_id=submitter.project_id,
-                api_key_id=submitter.api_key_id,
-                member_id=submitter.member_id,
-                job_id=job_id,
-                quote=plan.quote,
-                idempotency_key=f"job:{job_id}",
-                request_sha256=plan.request.sha256,
-                at=admission.at,
-                test_mode=submitter.test_mode,
-            ),
-            require=lambda: require_startable(
-                release_id=plan.authorization.release_id, at=admission.at
-            ),
-            write_job=write_job,
-        )
+        with tracing.span("admission.hold", generation=str(job_id)):
+            admit_hold(
+                request=hold_request(admission),
+                require=lambda: require_startable(
+                    release_id=plan.authorization.release_id, at=admission.at
+                ),
+                write_job=write_job,
+            )
     except Joined as joined:
         return Submission(joined.generation_id, joined=True)
     transaction.on_commit(lambda: enqueue(job_id))
@@ -245,56 +224,6 @@ def keep_blocked(admission: Admission, refusal: PromptBlocked | PromptHeld | For
             decision=str(refusal.facts["decision_id"]),
         )
         announce_ended(generation, at)
-
-
-def new_generation(admission: Admission) -> Generation:
-    """An unsaved row with everything frozen that the job depends on."""
-    plan, submitter, request = admission.plan, admission.submitter, admission.plan.request
-    return Generation(
-        id=admission.generation_id,
-        organization_id=submitter.organization_id,
-        project_id=submitter.project_id,
-        api_key_id=submitter.api_key_id,
-        member_id=submitter.member_id,
-        release_id=plan.authorization.release_id,
-        dialect=request.dialect,
-        request_id=submitter.actor.request_id,
-        request_sha256=request.sha256,
-        client_user=request.client_user[:200],
-        test_mode=submitter.test_mode,
-        prompt=request.prompt,
-        width=plan.size.width,
-        height=plan.size.height,
-        steps=plan.steps,
-        guidance_milli=plan.authorization.guidance_milli,
-        seed=plan.seed,
-        images=request.images,
-        output_format=request.output_format,
-        adapters=plan.adapters,
-        deadline_at=admission.at + timedelta(seconds=request.deadline_s or settings.JOB_DEADLINE_S),
-        output_compression=request.output_compression,
-        partial_images=request.partial_images,
-        ignored=request.ignored,
-        webhook_url=request.webhook_url,
-        retry_count=admission.repetition.retry_count or 0,
-        authorization=frozen_authorization(plan.authorization),
-        quote=plan.quote.as_json(),
-        quoted_microusd=plan.quote.amount,
-        work_gflop=plan.work,
-        created_at=admission.at,
-    )
-
-
-def frozen_authorization(authorization: Authorization) -> dict[str, Any]:
-    """What the job's row keeps of the licence engine's permission."""
-    return {
-        "standing": authorization.standing,
-        "terms_version": str(authorization.terms_version_id),
-        "terms_sha256": authorization.terms_sha256,
-        "release": authorization.release_slug,
-        "weights_sha256": authorization.weights_sha256,
-        "decided_at": authorization.decided_at.isoformat(),
-    }
 
 
 def record(generation: Generation, actor: Actor, act: str, **facts: Any) -> None:

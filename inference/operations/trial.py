@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.queries.balances import balance_of
+from governance.kernel import log_context
 from governance.kernel.ids import uuid7
+from inference.operations.admissions import Admission, Submitter
 from inference.operations.forced import ForcedBlock
 from inference.operations.idempotency import Repetition
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
-from inference.operations.submission import Admission, Submitter, rehearse
+from inference.operations.submission import rehearse
 from moderation.operations.screening import (
     PromptBlocked,
     PromptHeld,
@@ -34,6 +36,7 @@ def try_generation(*, request: GenerationRequest, submitter: Submitter, at: date
     A refused prompt is recorded and counts like one that was sent in earnest: a dry run is no way to
     try the filter out. Raises what ``submit_generation`` raises before the hold.
     """
+    log_context.conceal(request.prompt)
     require_good_standing(actor=submitter.actor, at=at)
     plan = plan_generation(request=request, organization_id=submitter.organization_id, at=at)
     admission = Admission(plan, submitter, uuid7(), Repetition(), at)

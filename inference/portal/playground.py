@@ -17,9 +17,10 @@ from governance.portal.access import actor_of_person, organization_page, permiss
 from governance.queries.organizations import default_project
 from governance.queries.permissions import Permission
 from governance.queries.releases import active_releases, default_release_slug
+from inference.operations.admissions import Submitter
 from inference.operations.idempotency import Repetition
 from inference.operations.planning import MAX_PROMPT_CHARACTERS, GenerationRequest
-from inference.operations.submission import Submitter, submit_generation
+from inference.operations.submission import submit_generation
 from inference.portal.code import as_curl, as_python
 from inference.queries.generations import GenerationDetail, generation_of
 from inference.tasks import enqueue

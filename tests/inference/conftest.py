@@ -17,9 +17,10 @@ from inference.engine.client import EngineLost, Outcome, ignore_preview
 from inference.engine.encode import encoder
 from inference.engine.protocol import GenerateCommand, Preview, Refused, Released
 from inference.models import Generation
+from inference.operations.admissions import Submitter
 from inference.operations.idempotency import Repetition
 from inference.operations.planning import GenerationRequest
-from inference.operations.submission import Submitter, submit_generation
+from inference.operations.submission import submit_generation
 from moderation.operations.release import release_image
 from moderation.operations.screening import restore_screened_prompt
 

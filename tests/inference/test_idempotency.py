@@ -13,9 +13,10 @@ from billing.operations.holds import IdempotencyKeyReused
 from billing.queries.balances import balance_of
 from governance.kernel.errors import InvalidRequest
 from inference.models import Generation, IdempotencyKey
+from inference.operations.admissions import Submitter
 from inference.operations.idempotency import KEPT, Repetition, forget_old_keys
 from inference.operations.planning import GenerationRequest
-from inference.operations.submission import PromptBlocked, Submitter, submit_generation
+from inference.operations.submission import PromptBlocked, submit_generation
 from moderation.models import Strike
 from tests.inference.conftest import Rung
 

@@ -11,9 +11,9 @@ from django.utils.timezone import now
 
 from governance.models import Organization
 from inference.models import Generation, TenantShare
+from inference.operations.admissions import Submitter
 from inference.operations.finishing import give_back
 from inference.operations.leases import LEASE, LeaseLost, claim_next, extend
-from inference.operations.submission import Submitter
 from inference.operations.sweeping import requeue_dead_leases
 from tests.factories import NOON, SYSTEM, create_api_key
 from tests.inference.conftest import WORKER, submitter_for

@@ -20,9 +20,9 @@ from inference import tasks
 from inference.engine.client import Engine, EngineLost, Outcome
 from inference.engine.protocol import GenerateCommand
 from inference.models import Artifact, Generation
+from inference.operations.admissions import Submitter
 from inference.operations.leases import MAX_ATTEMPTS, claim_next
 from inference.operations.running import run_attempt
-from inference.operations.submission import Submitter
 from inference.operations.sweeping import sweep
 from tests.factories import NOON, SYSTEM, create_api_key
 from tests.inference.conftest import WORKER, SketchEngine, submitter_for

@@ -12,7 +12,8 @@ from governance.kernel.errors import InvalidRequest
 from governance.models import AuditEntry, Organization, User
 from governance.operations.authorization import ReleaseNotFound
 from inference.models import Generation
-from inference.operations.submission import PromptBlocked, Submitter
+from inference.operations.admissions import Submitter
+from inference.operations.submission import PromptBlocked
 from moderation.operations.standing import ActorSuspended
 from tests.factories import NOON, SYSTEM, create_api_key
 from tests.inference.conftest import Rung, submitter_for

@@ -8,10 +8,18 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 from django.utils.timezone import now
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.core import (
+    Metric as Family,
+)
 from prometheus_client.registry import Collector
 
-from governance.operations.metrics import gauges_now
+from governance.kernel.registry import Counter, Histogram, Metric
+from governance.operations.metrics import metrics_now
 
 PORT = 9464
 
@@ -19,20 +27,31 @@ PORT = 9464
 class State(Collector):
     """Asks the database at each scrape, so that nothing is counted twice or forgotten at a restart."""
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Family]:
         """Nothing is known before the first scrape."""
         return []
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """One family for each name."""
         close_old_connections()
-        families: dict[str, GaugeMetricFamily] = {}
-        for gauge in gauges_now(at=now()):
-            family = families.setdefault(
-                gauge.name, GaugeMetricFamily(gauge.name, gauge.about, labels=list(gauge.labels))
-            )
-            family.add_metric(list(gauge.labels.values()), gauge.value)
+        families: dict[str, Family] = {}
+        for metric in metrics_now(at=now()):
+            add(families, metric)
         yield from families.values()
+
+
+def add(families: dict[str, Family], metric: Metric) -> None:
+    """``metric`` to the family of its name and kind."""
+    names, values = list(metric.labels), list(metric.labels.values())
+    made: Family
+    if isinstance(metric, Histogram):
+        made = HistogramMetricFamily(metric.name, metric.about, labels=names)
+        family = families.setdefault(metric.name, made)
+        family.add_metric(values, list(metric.buckets.items()), metric.total)  # type: ignore[attr-defined]
+        return
+    kind = CounterMetricFamily if isinstance(metric, Counter) else GaugeMetricFamily
+    family = families.setdefault(metric.name, kind(metric.name, metric.about, labels=names))
+    family.add_metric(values, metric.value)  # type: ignore[attr-defined]
 
 
 class Command(BaseCommand):

@@ -11,11 +11,12 @@ from governance.kernel.actors import Actor
 from governance.models import ApiKey, ModelRelease
 from inference.engine.client import Engine, Outcome
 from inference.models import Generation
+from inference.operations.admissions import Submitter
 from inference.operations.finishing import cancel_generation
 from inference.operations.leases import Lease, claim_next, extend
 from inference.operations.planning import GenerationRequest
 from inference.operations.running import STUCK_AFTER_S, command_of, settle, worker_actor
-from inference.operations.submission import Submitter, submit_generation
+from inference.operations.submission import submit_generation
 from moderation.operations.screening import PromptBlocked, PromptHeld
 
 MARK = "history-"
