@@ -144,6 +144,12 @@ class Env(BaseSettings):
         validation_alias="LICET_BATCH_TOKENS",
         description="image and text tokens drawn in one batch (a 1024 x 1024 image has 4,096)",
     )
+    style_cache_mib: int = Field(
+        1024,
+        ge=0,
+        validation_alias="LICET_STYLE_CACHE_MIB",
+        description="host memory of an engine for kept style references (4,300 each at 1024 x 1024)",
+    )
     api_key_pepper: SecretStr = Field(
         SecretStr("development-only"),
         validation_alias="LICET_API_KEY_PEPPER",

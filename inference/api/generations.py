@@ -89,6 +89,7 @@ class GenerationBody(serializers.Serializer[Any]):
     quoted_microusd = serializers.IntegerField()
     charged_microusd = serializers.IntegerField()
     images = serializers.ListField(child=serializers.DictField())
+    style_references = serializers.ListField(child=serializers.DictField())
     error = serializers.DictField(allow_null=True)
     queue_position = serializers.IntegerField(required=False)
     estimated_wait_s = serializers.FloatField(required=False, allow_null=True)
@@ -134,6 +135,7 @@ def generation_body(summary: GenerationSummary, organization_id: UUID) -> dict[s
             for image in summary.artifacts
             if not image.deleted
         ],
+        "style_references": list(summary.style_references),
         "error": (
             {"code": summary.error_code, "message": summary.error_detail}
             if summary.error_code

@@ -23,8 +23,10 @@ from inference.engine.gate import broken, pass_gate, refusal
 from inference.engine.jobs import Job, Outbox
 from inference.engine.model import LoadedModel, inference_mode
 from inference.engine.protocol import Cancelled, GenerateCommand, Refused
+from inference.engine.references import style_of
 from inference.engine.rehearsal import rehearse
 from inference.engine.slots import AdapterMismatch, AdaptersTooLarge
+from inference.engine.style import StyleCache
 from inference.engine.text import PromptTooLong, Text, TextCache
 from moderation.operations.screening import restore_screened_prompt
 
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 JUDGES = 2
 # Labelled pictures of test keys; they may be told to take a minute, and keep nobody else waiting.
 REHEARSALS = 4
+STYLE_BYTES = 1 << 30
 
 
 class OutOfMemory(Exception):
@@ -42,7 +45,13 @@ class Studio:
     """One loaded model at work. ``accept`` and ``cancel`` may be called from any thread."""
 
     def __init__(
-        self, model: LoadedModel, *, release_slug: str, send: Outbox, batch_tokens: int
+        self,
+        model: LoadedModel,
+        *,
+        release_slug: str,
+        send: Outbox,
+        batch_tokens: int,
+        style_bytes: int = STYLE_BYTES,
     ) -> None:
         self.model = model
         self.release_slug = release_slug
@@ -50,6 +59,7 @@ class Studio:
         self._send = send
         self._texts = TextCache(model)
         self._adapters = AdapterFiles()
+        self._styles = StyleCache(style_bytes)
         self._commands: queue.Queue[Job | None] = queue.Queue()
         self._judges = ThreadPoolExecutor(JUDGES, thread_name_prefix="judge")
         self._rehearsals = ThreadPoolExecutor(REHEARSALS, thread_name_prefix="rehearse")
@@ -147,6 +157,7 @@ class Studio:
                 self._rehearsals.submit(rehearse, job, prompt, self.release_slug)
                 return
             with inference_mode():
+                job.style = style_of(command, self._styles)
                 self._place_adapters(job)
                 text = self._encoded(job, prompt.text)
                 nothing = self._encoded(job, "") if command.guidance > 0 else None

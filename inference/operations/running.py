@@ -13,7 +13,14 @@ from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.queries.lineage import ancestors
 from inference.engine.client import Engine, EngineLost, Outcome
-from inference.engine.protocol import AdapterUse, GenerateCommand, Preview, Refused, Released
+from inference.engine.protocol import (
+    AdapterUse,
+    GenerateCommand,
+    Preview,
+    Refused,
+    Released,
+    StyleUse,
+)
 from inference.models import Generation
 from inference.operations.bell import ring
 from inference.operations.finishing import (
@@ -27,6 +34,7 @@ from inference.operations.leases import Lease, LeaseLost, extend
 from inference.operations.previews import announce_preview
 from inference.operations.storage import StoredImage, store_image
 from inference.queries.adapters import revoked_among
+from inference.queries.references import deleted_among
 from moderation.operations.known_pictures import KnownPicture, screen_known
 from moderation.operations.release import record_image_decisions
 
@@ -110,6 +118,8 @@ def run_attempt(
     revoked = revoked_among([UUID(each["id"]) for each in generation.adapters])
     if revoked:
         return settle_refused(lease, REVOKED_ADAPTER, actor, clock())
+    if deleted_among([UUID(each["id"]) for each in generation.style_references]):
+        return settle_refused(lease, DELETED_REFERENCE, actor, clock())
     while not may_begin(lease):
         if progress.should_cancel():
             break
@@ -191,6 +201,13 @@ REVOKED_ADAPTER = Refusal(
     {},
     (),
 )
+DELETED_REFERENCE = Refusal(
+    None,
+    "reference_deleted",
+    "A style reference of this job was deleted before it started. Nothing was charged.",
+    {},
+    (),
+)
 TOO_LATE = Refusal(
     None,
     "deadline_exceeded",
@@ -236,6 +253,8 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
         images=generation.images,
         output_format=generation.output_format,
         adapters=tuple(AdapterUse(**each) for each in generation.adapters),
+        style_references=tuple(StyleUse(**each) for each in generation.style_references),
+        style_variation=generation.style_variation_milli / 1000,
         output_compression=generation.output_compression,
         partial_images=generation.partial_images,
         test_mode=generation.test_mode,

@@ -173,6 +173,8 @@ def queue(
             at=admission.at,
         )
         ignored = {"ignored": plan.request.ignored} if plan.request.ignored else {}
+        hashes = [each["sha256"] for each in plan.style_references]
+        styles = {"style_references": hashes} if hashes else {}
         record(
             generation,
             submitter.actor,
@@ -183,6 +185,7 @@ def queue(
             release=plan.authorization.release_slug,
             images=generation.images,
             **ignored,
+            **styles,
         )
 
     try:
@@ -271,6 +274,8 @@ def new_generation(admission: Admission) -> Generation:
         images=request.images,
         output_format=request.output_format,
         adapters=plan.adapters,
+        style_references=plan.style_references,
+        style_variation_milli=round(request.style.variation * 1000),
         deadline_at=admission.at + timedelta(seconds=request.deadline_s or settings.JOB_DEADLINE_S),
         output_compression=request.output_compression,
         partial_images=request.partial_images,
