@@ -150,6 +150,11 @@ class Env(BaseSettings):
         validation_alias="LICET_STYLE_CACHE_MIB",
         description="host memory of an engine for kept style references (4,300 each at 1024 x 1024)",
     )
+    prompt_expander: str = Field(
+        "",
+        validation_alias="LICET_PROMPT_EXPANDER",
+        description="folder of a transformers causal model that expands prompts; empty: the small one",
+    )
     api_key_pepper: SecretStr = Field(
         SecretStr("development-only"),
         validation_alias="LICET_API_KEY_PEPPER",

@@ -313,6 +313,7 @@ JOB_DEADLINE_S: int = env.job_deadline_s
 ADAPTER_SLOTS: int = env.adapter_slots
 ADAPTER_RANK: int = env.adapter_rank
 BATCH_TOKENS: int = env.batch_tokens
+PROMPT_EXPANDER: str = env.prompt_expander
 STYLE_CACHE_BYTES: int = env.style_cache_mib << 20
 RECEIPT_KEY: bytes = env.receipt_key.get_secret_value().encode()
 AUDIT_KEY: str = env.audit_key.get_secret_value()

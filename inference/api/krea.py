@@ -25,6 +25,7 @@ from inference.operations.finishing import cancel_generation
 from inference.operations.moodboards import StyleChoice, StyleWish
 from inference.operations.planning import MAX_IMAGES, MAX_STEPS, GenerationRequest
 from inference.operations.references import upload_reference
+from inference.queries.backlog import waiting_facts
 from inference.queries.generations import GenerationDetail, generation_of
 
 STATUS = {
@@ -81,6 +82,7 @@ class KreaRequest(serializers.Serializer[Any]):
     batchSize = serializers.IntegerField(  # noqa: N815 (Krea's name)
         required=False, allow_null=True, min_value=1, max_value=MAX_IMAGES
     )
+    expand_prompt = serializers.BooleanField(required=False, allow_null=True)
     image_style_references = KreaStyleReference(many=True, required=False)
     moodboard_id = serializers.UUIDField(required=False, allow_null=True)
 
@@ -93,6 +95,9 @@ class KreaJob(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     completed_at = serializers.DateTimeField(allow_null=True)
     result = serializers.DictField(allow_null=True)
+    revised_prompt = serializers.CharField(allow_null=True)
+    queue_position = serializers.IntegerField(required=False)
+    estimated_wait_s = serializers.FloatField(required=False, allow_null=True)
 
 
 class KreaGenerate(APIView):
@@ -124,6 +129,7 @@ class KreaGenerate(APIView):
             images=body.get("batchSize") or 1,
             dialect="krea",
             style=krea_style(request, body),
+            expand_prompt=bool(body.get("expand_prompt")),
             ignored=kept(form.initial_data, WITHOUT_EFFECT),
         )
         submission = admit(request, asked)
@@ -259,5 +265,7 @@ def job_body(detail: GenerationDetail) -> dict[str, Any]:
         "created_at": summary.created_at.isoformat(),
         "completed_at": summary.finished_at.isoformat() if summary.finished_at else None,
         "result": result,
+        "revised_prompt": summary.revised_prompt or None,
+        **waiting_facts(summary.id, summary.state, at=now()),
         "cost_microusd": summary.charged_microusd,
     }

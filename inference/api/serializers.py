@@ -95,6 +95,12 @@ class ImagesRequest(serializers.Serializer[Any]):
         max_value=1.0,
         help_text="The share of the steps, the last ones, that go on without the references.",
     )
+    expand_prompt = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        help_text="Let the prompt be expanded; off by default. Every word of it stays, and what it "
+        "becomes is shown as revised_prompt.",
+    )
     deadline_s = serializers.IntegerField(
         required=False,
         allow_null=True,
@@ -166,6 +172,7 @@ def generation_request(body: dict[str, Any], *, dialect: str = "openai") -> Gene
         client_user=body.get("user") or "",
         adapters=tuple(AdapterChoice(**each) for each in body.get("adapters") or ()),
         style=style_wish(body),
+        expand_prompt=bool(body.get("expand_prompt")),
         deadline_s=body.get("deadline_s"),
         ignored={
             name: body[name] for name in WITHOUT_EFFECT if body.get(name) not in (None, "", "auto")
@@ -189,6 +196,7 @@ class ImageData(serializers.Serializer[Any]):
 
     b64_json = serializers.CharField(required=False)
     url = serializers.URLField(required=False)
+    revised_prompt = serializers.CharField(required=False)
     seed = serializers.IntegerField()
     sha256 = serializers.CharField()
 

@@ -4,7 +4,8 @@ Frames of one JSON header, a newline and a payload; each names its attempt by a 
 under way, and one of a job that was given up may still draw when the next begins.
 Two messages end an image: ``released`` with bytes and the gate's receipt, and ``refused`` with a
 reason. A ``preview`` on the way carries the same gate's receipt. Latents, tensors and embeddings are
-not in the protocol, so nothing unscreened can leave the engine.
+not in the protocol, so nothing unscreened can leave the engine. ``expand`` is answered by ``expanded``
+with words, which come back as a screened prompt or not at all.
 """
 
 import json
@@ -35,6 +36,13 @@ class AdapterUse:
     sha256: str
     blob: str
     strength: float
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """A prompt as the engine's expander would have it; the gate has yet to read it."""
+
+    text: str
 
 
 @dataclass(frozen=True)

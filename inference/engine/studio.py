@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
+from django.conf import settings
 
 from governance.kernel.errors import DomainError
 from inference.engine.adapters import AdapterFiles, AdapterUnavailable
 from inference.engine.batching import Part, Shelf
 from inference.engine.drawing import Pixels, draw
+from inference.engine.expander import Expander, answer_expanded
 from inference.engine.gate import broken, pass_gate, refusal
 from inference.engine.jobs import Job, Outbox
 from inference.engine.model import LoadedModel, inference_mode
@@ -63,6 +65,8 @@ class Studio:
         self._commands: queue.Queue[Job | None] = queue.Queue()
         self._judges = ThreadPoolExecutor(JUDGES, thread_name_prefix="judge")
         self._rehearsals = ThreadPoolExecutor(REHEARSALS, thread_name_prefix="rehearse")
+        self._expander = Expander(settings.PROMPT_EXPANDER)
+        self._expansions = ThreadPoolExecutor(1, thread_name_prefix="expand")
         self._jobs: dict[str, Job] = {}
         self._preparer = threading.Thread(target=self._prepare_all, daemon=True, name="prepare")
         self._preparer.start()
@@ -72,6 +76,10 @@ class Studio:
         job = self._jobs[command.ticket] = Job(command, self._send)
         self._forget_closed()
         self._commands.put(job)
+
+    def expand(self, ticket: str, prompt: str) -> None:
+        """Answer with the expanded prompt; with the prompt itself where the expander fails."""
+        self._expansions.submit(answer_expanded, self._expander, self._send, ticket, prompt)
 
     def cancel(self, ticket: str) -> None:
         """Nobody waits for this attempt any more; takes effect within one step."""
@@ -89,6 +97,7 @@ class Studio:
             self.draw(parts)
         self._judges.shutdown(wait=True)
         self._rehearsals.shutdown(wait=True)
+        self._expansions.shutdown(wait=True)
 
     def draw(self, parts: Sequence[Part]) -> None:
         """Draw one batch and hand it to the judges. A batch too large is drawn image by image.

@@ -52,6 +52,10 @@ class Generation(models.Model):
     test_mode = models.BooleanField(default=False)
 
     prompt = models.TextField()
+    # What the picture is drawn from where the prompt was to be expanded; empty until it has been.
+    expand_prompt = models.BooleanField(default=False)
+    revised_prompt = models.TextField(blank=True)
+    # Of the revised prompt where there is one, else of the prompt.
     prompt_receipt = models.JSONField(default=dict)
     width = models.PositiveSmallIntegerField()
     height = models.PositiveSmallIntegerField()

@@ -63,6 +63,7 @@ class GenerationRequest:
     client_user: str = ""
     adapters: tuple[AdapterChoice, ...] = ()
     style: StyleWish = NO_STYLE
+    expand_prompt: bool = False
     deadline_s: int | None = None
     output_compression: int | None = None
     partial_images: int = 0

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from billing.operations.admission import admit_hold
@@ -14,34 +13,32 @@ from billing.operations.holds import HoldRequest
 from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
 from governance.operations import audit
-from governance.operations.authorization import Authorization, require_startable
+from governance.operations.authorization import require_startable
 from governance.operations.end_users import claim_end_user_seat
 from inference.models import Generation, State
+from inference.operations.admissions import Admission, Submitter, new_generation
 from inference.operations.announcing import announce_ended
 from inference.operations.forced import ForcedBlock, rehearse_refusal
-from inference.operations.idempotency import Repetition, claim_request, job_to_join
+from inference.operations.idempotency import Repetition, job_to_join
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
+from inference.operations.prompts import ScreenedWords, screen_words
 from moderation.operations.screening import (
     PromptBlocked,
     PromptHeld,
-    ScreenedPrompt,
     record_prompt_decision,
-    screen_prompt,
 )
 from moderation.operations.standing import require_good_standing
 from moderation.queries.standing import PAUSED_BY_POINTS
 
-
-@dataclass(frozen=True)
-class Submitter:
-    """Who pays and who acts."""
-
-    organization_id: UUID
-    project_id: UUID
-    api_key_id: UUID | None
-    actor: Actor
-    member_id: UUID | None = None
-    test_mode: bool = False
+__all__ = [
+    "Admission",
+    "Submission",
+    "Submitter",
+    "record",
+    "rehearse",
+    "screened_words",
+    "submit_generation",
+]
 
 
 @dataclass(frozen=True)
@@ -91,17 +88,12 @@ def submit_generation(
     admission = Admission(plan, submitter, uuid7(), repetition, at)
     try:
         rehearse(admission)
-        prompt = screen_prompt(
-            text=request.prompt,
-            subject=admission.generation_id,
-            organization_id=submitter.organization_id,
-            at=at,
-        )
+        words = screened_words(admission)
     except (PromptBlocked, PromptHeld, ForcedBlock) as refusal:
         keep_blocked(admission, refusal)
         raise
     seat_end_user(plan, submitter, at)
-    return queue(admission, prompt, enqueue)
+    return queue(admission, words, enqueue)
 
 
 def seat_end_user(plan: Plan, submitter: Submitter, at: datetime) -> None:
@@ -123,40 +115,30 @@ class Joined(Exception):
         self.generation_id = generation_id
 
 
-@dataclass(frozen=True)
-class Admission:
-    """One request on its way to a job: what is planned, for whom, under which id, since when."""
-
-    plan: Plan
-    submitter: Submitter
-    generation_id: UUID
-    repetition: Repetition
-    at: datetime
-
-    def claim(self) -> UUID | None:
-        """The job of an equal request, or None when this one may write its own."""
-        return claim_request(
-            repetition=self.repetition,
-            organization_id=self.submitter.organization_id,
-            api_key_id=self.submitter.api_key_id,
-            request_sha256=self.plan.request.sha256,
-            generation_id=self.generation_id,
-            at=self.at,
-        )
-
-
 def rehearse(admission: Admission) -> None:
     """For a test key: raise the refusal that the prompt's marker asks for, if it comes at the door."""
     if admission.submitter.test_mode:
         rehearse_refusal(admission.plan.request.prompt, generation_id=admission.generation_id)
 
 
+def screened_words(admission: Admission) -> ScreenedWords:
+    """The request's words through the gate. Raises PromptBlocked, PromptHeld, GateUnavailable."""
+    return screen_words(
+        prompt=admission.plan.request.prompt,
+        expand=admission.plan.request.expand_prompt,
+        test_mode=admission.submitter.test_mode,
+        subject=admission.generation_id,
+        organization_id=admission.submitter.organization_id,
+        at=admission.at,
+    )
+
+
 def queue(
-    admission: Admission, prompt: ScreenedPrompt, enqueue: Callable[[UUID], None]
+    admission: Admission, words: ScreenedWords, enqueue: Callable[[UUID], None]
 ) -> Submission:
     """Hold, job, decision and audit entry in one transaction; the doorbell after it."""
     plan, submitter, job_id = admission.plan, admission.submitter, admission.generation_id
-    generation = new_generation(admission)
+    generation, prompt = new_generation(admission), words.drawn
 
     def write_job(hold_id: UUID) -> None:
         earlier = admission.claim()
@@ -164,9 +146,9 @@ def queue(
             raise Joined(earlier)
         generation.hold_id = hold_id
         generation.prompt_receipt = prompt.receipt
+        generation.revised_prompt = words.revised
         generation.save(force_insert=True)
-        record_prompt_decision(
-            prompt,
+        words.record(
             job_id=job_id,
             organization_id=submitter.organization_id,
             actor=submitter.actor,
@@ -248,58 +230,6 @@ def keep_blocked(admission: Admission, refusal: PromptBlocked | PromptHeld | For
             decision=str(refusal.facts["decision_id"]),
         )
         announce_ended(generation, at)
-
-
-def new_generation(admission: Admission) -> Generation:
-    """An unsaved row with everything frozen that the job depends on."""
-    plan, submitter, request = admission.plan, admission.submitter, admission.plan.request
-    return Generation(
-        id=admission.generation_id,
-        organization_id=submitter.organization_id,
-        project_id=submitter.project_id,
-        api_key_id=submitter.api_key_id,
-        member_id=submitter.member_id,
-        release_id=plan.authorization.release_id,
-        dialect=request.dialect,
-        request_id=submitter.actor.request_id,
-        request_sha256=request.sha256,
-        client_user=request.client_user[:200],
-        test_mode=submitter.test_mode,
-        prompt=request.prompt,
-        width=plan.size.width,
-        height=plan.size.height,
-        steps=plan.steps,
-        guidance_milli=plan.authorization.guidance_milli,
-        seed=plan.seed,
-        images=request.images,
-        output_format=request.output_format,
-        adapters=plan.adapters,
-        style_references=plan.style_references,
-        style_variation_milli=round(request.style.variation * 1000),
-        deadline_at=admission.at + timedelta(seconds=request.deadline_s or settings.JOB_DEADLINE_S),
-        output_compression=request.output_compression,
-        partial_images=request.partial_images,
-        ignored=request.ignored,
-        webhook_url=request.webhook_url,
-        retry_count=admission.repetition.retry_count or 0,
-        authorization=frozen_authorization(plan.authorization),
-        quote=plan.quote.as_json(),
-        quoted_microusd=plan.quote.amount,
-        work_gflop=plan.work,
-        created_at=admission.at,
-    )
-
-
-def frozen_authorization(authorization: Authorization) -> dict[str, Any]:
-    """What the job's row keeps of the licence engine's permission."""
-    return {
-        "standing": authorization.standing,
-        "terms_version": str(authorization.terms_version_id),
-        "terms_sha256": authorization.terms_sha256,
-        "release": authorization.release_slug,
-        "weights_sha256": authorization.weights_sha256,
-        "decided_at": authorization.decided_at.isoformat(),
-    }
 
 
 def record(generation: Generation, actor: Actor, act: str, **facts: Any) -> None:

@@ -53,6 +53,8 @@ class GenerationSummary:
     step: int
     # Each with id, sha256 and strength, as they led the job.
     style_references: tuple[dict[str, Any], ...] = ()
+    # Empty where the prompt was not expanded, or not yet.
+    revised_prompt: str = ""
     artifacts: tuple[ImageSummary, ...] = ()
 
 
@@ -206,6 +208,7 @@ def summary_of_new(row: Generation, *, model: str) -> GenerationSummary:
         finished_at=row.finished_at,
         step=row.step,
         style_references=styles_of(row),
+        revised_prompt=row.revised_prompt,
     )
 
 
@@ -234,6 +237,7 @@ def summary_of(row: Generation) -> GenerationSummary:
         finished_at=row.finished_at,
         step=row.step,
         style_references=styles_of(row),
+        revised_prompt=row.revised_prompt,
         artifacts=tuple(
             ImageSummary(
                 id=artifact.id,

@@ -181,6 +181,21 @@ class TestKrea:
         ]
         assert named["style_references"][0]["strength"] == 1.0
 
+    def test_an_open_job_says_how_long_it_may_take(self, live: Live, tenant: Tenant) -> None:
+        live.tell("engine", go=False)
+
+        made = tenant.http().post("/generate/image/krea/krea-2/medium", json={"prompt": PROMPT})
+
+        assert made.json()["estimated_wait_s"] is None or made.json()["estimated_wait_s"] >= 0
+        assert made.json()["queue_position"] >= 0
+
+    def test_a_prompt_is_expanded_on_request_and_shown(self, tenant: Tenant) -> None:
+        body = {"prompt": PROMPT, "expand_prompt": True}
+
+        job = tenant.http().post("/generate/image/krea/krea-2/medium", json=body).json()
+
+        assert job["revised_prompt"].startswith(PROMPT)
+
     def test_pushing_a_style_away_is_refused(self, tenant: Tenant) -> None:
         style = {"url": str(uuid4()), "strength": -1.0}
 
