@@ -85,6 +85,21 @@ class Env(BaseSettings):
         validation_alias="LICET_BLOB_ROOT",
         description="folder of released images; empty: LICET_HOME/blobs",
     )
+    storage: str = Field(
+        "",
+        validation_alias="LICET_STORAGE",
+        description="where blobs are kept: a folder or s3://bucket/prefix; empty: LICET_BLOB_ROOT",
+    )
+    s3_endpoint: str = Field(
+        "",
+        validation_alias="LICET_S3_ENDPOINT",
+        description="address of the S3 service behind LICET_STORAGE; empty: Amazon's",
+    )
+    s3_region: str = Field(
+        "",
+        validation_alias="LICET_S3_REGION",
+        description="region of the bucket; empty: as AWS clients find it",
+    )
     model_folder: str = Field(
         str(BASE_DIR / "inference" / "weights" / "krea-2-tiny-turbo"),
         validation_alias="LICET_MODEL",

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
 
+from governance.blob_store import blob_store
 from governance.classifiers_file import read_classifiers
 from governance.env import BASE_DIR, env
 from governance.kernel.secrets import Peppers, secret_mark
@@ -254,10 +255,12 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(env.blob_root or env.home / "blobs")},
-    },
+    "default": blob_store(
+        env.storage,
+        default=env.blob_root or env.home / "blobs",
+        endpoint=env.s3_endpoint,
+        region=env.s3_region,
+    ),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
