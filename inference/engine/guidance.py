@@ -47,7 +47,7 @@ class Guide:
         pairs = self.style.cache.get(key)
         if pairs is None:
             pairs = self._capture(picture, step, sigma)
-            self.style.cache.put(key, pairs)
+            self.style.cache.put(key, pairs, of=len(self.moments))
         return pairs
 
     def _capture(self, picture: Picture, step: int, sigma: float) -> list[Pair]:

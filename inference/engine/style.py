@@ -83,10 +83,11 @@ class StyleCache:
             self._kept.move_to_end(key)
             return found
 
-    def put(self, key: str, pairs: list[Pair]) -> None:
-        """Keep ``pairs``, unless they are larger than the whole cache."""
+    def put(self, key: str, pairs: list[Pair], *, of: int) -> None:
+        """Keep ``pairs``, one of as many as a reference has steps; none of them where they do not fit
+        together: steps come in turn, so each would push out the one that is needed next."""
         size = size_of(pairs)
-        if size > self.most_bytes:
+        if size * of > self.most_bytes:
             return
         with self._lock:
             self._kept[key] = [(on_host(keys), on_host(values)) for keys, values in pairs]

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +21,7 @@ from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import InvalidRequest, NotFound
 from governance.models import AuditEntry, Organization
 from governance.operations.api_keys import CreatedKey
+from inference.engine.protocol import GenerateCommand
 from inference.models import Generation, StyleReference
 from inference.operations.deleting import set_image_retention
 from inference.operations.leases import Lease, claim_next
@@ -174,6 +177,17 @@ class TestReferencesOnAJob:
         assert led.quoted_microusd == plain.quoted_microusd + line["amount_microusd"]
         assert led.work_gflop > plain.work_gflop
         assert [use.sha256 for use in command.style_references] == [one.sha256, two.sha256]
+
+    def test_come_through_the_engines_protocol_as_they_are(
+        self, submit: Submit, upload: Upload
+    ) -> None:
+        job = submit(style=wish(upload()))
+        command = command_of(job, Lease(job.id, job.organization_id, 1, 1))
+
+        received = GenerateCommand.from_frame(json.loads(json.dumps(asdict(command))))
+
+        assert received.style_references == command.style_references
+        assert received.style_key == command.style_key != ""
 
     def test_are_in_the_audit_log_by_hash(self, submit: Submit, upload: Upload) -> None:
         reference = upload()

@@ -215,6 +215,17 @@ class TestWhatIsKeptOfAReference:
         assert cache.misses == 24
         assert cache.bytes == cache.most_bytes
 
+    def test_is_kept_whole_or_not_at_all(
+        self, model: LoadedModel, pictures: dict[str, Picture]
+    ) -> None:
+        whole = StyleCache(64 * MEBIBYTE)
+        drawn(model, style=styled((pictures["yellow"], 0.5), cache=whole))
+        scarce = StyleCache(whole.bytes - 1)
+
+        drawn(model, style=styled((pictures["yellow"], 0.5), cache=scarce))
+
+        assert scarce.bytes == 0
+
     def test_does_not_depend_on_the_adapters_at_hand(
         self, model: LoadedModel, pictures: dict[str, Picture]
     ) -> None:
