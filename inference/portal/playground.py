@@ -69,12 +69,13 @@ class PlaygroundForm(forms.Form):
     picture = forms.FileField(
         label="A picture for the style",
         required=False,
-        help_text="PNG, JPEG or WebP. It passes the content filter and is kept for this organization.",
+        help_text="PNG, JPEG or WebP, priced as a style reference. It passes the content filter and is kept "
+        "for this organization.",
         widget=forms.ClearableFileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
     reference = forms.ChoiceField(label="Or one that is here", required=False)
     strength = forms.TypedChoiceField(
-        label="How strongly", coerce=float, required=False, choices=STRENGTHS, empty_value=0.5
+        label="How strongly", coerce=float, required=False, choices=STRENGTHS
     )
     token = forms.UUIDField(widget=forms.HiddenInput())
 
