@@ -8,6 +8,8 @@ TYPICAL_TEXT_TOKENS = 64
 # attention (derived from the published configuration; see docs/architecture.md).
 LINEAR_GFLOP_PER_TOKEN = 24.31
 ATTENTION_GFLOP_PER_PAIR = 0.000688
+# The share of the blocks that style references have a say in (inference.engine.style).
+LENT_BLOCKS = 0.75
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,6 @@ def work_gflop(
     """
     tokens = size.tokens + TYPICAL_TEXT_TOKENS
     forward = LINEAR_GFLOP_PER_TOKEN * tokens + ATTENTION_GFLOP_PER_PAIR * tokens * tokens
-    lent = ATTENTION_GFLOP_PER_PAIR * size.tokens * size.tokens * style_references
+    lent = LENT_BLOCKS * ATTENTION_GFLOP_PER_PAIR * size.tokens * size.tokens * style_references
     drawn = (forward + lent) * steps * (2 if guided else 1) * images
     return round(drawn + forward * steps * style_references)
