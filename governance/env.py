@@ -86,6 +86,21 @@ class Env(BaseSettings):
         validation_alias="LICET_BLOB_ROOT",
         description="folder of released images; empty: LICET_HOME/blobs",
     )
+    storage: str = Field(
+        "",
+        validation_alias="LICET_STORAGE",
+        description="where blobs are kept: a folder or s3://bucket/prefix; empty: LICET_BLOB_ROOT",
+    )
+    s3_endpoint: str = Field(
+        "",
+        validation_alias="LICET_S3_ENDPOINT",
+        description="address of the S3 service behind LICET_STORAGE; empty: Amazon's",
+    )
+    s3_region: str = Field(
+        "",
+        validation_alias="LICET_S3_REGION",
+        description="region of the bucket; empty: as AWS clients find it",
+    )
     model_folder: str = Field(
         str(BASE_DIR / "inference" / "weights" / "krea-2-tiny-turbo"),
         validation_alias="LICET_MODEL",
@@ -151,6 +166,17 @@ class Env(BaseSettings):
         ge=256,
         validation_alias="LICET_BATCH_TOKENS",
         description="image and text tokens drawn in one batch (a 1024 x 1024 image has 4,096)",
+    )
+    style_cache_mib: int = Field(
+        1024,
+        ge=0,
+        validation_alias="LICET_STYLE_CACHE_MIB",
+        description="host memory of an engine for kept style references (4,300 each at 1024 x 1024)",
+    )
+    prompt_expander: str = Field(
+        "",
+        validation_alias="LICET_PROMPT_EXPANDER",
+        description="folder of a transformers causal model that expands prompts; empty: the small one",
     )
     api_key_pepper: SecretStr = Field(
         SecretStr("development-only"),

@@ -10,8 +10,8 @@ from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponseBase
 
 from governance.api.problems import KINDS, RequestRefused, problem_response
-from governance.kernel.errors import Unavailable
 from governance.kernel import log_context, tracing
+from governance.kernel.errors import Unavailable
 from governance.kernel.ids import uuid7
 from governance.operations.request_counts import count_request
 

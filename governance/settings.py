@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
 
+from governance.blob_store import blob_store
 from governance.classifiers_file import read_classifiers
 from governance.env import BASE_DIR, env
 from governance.kernel.secrets import Peppers, secret_mark
@@ -256,10 +257,12 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(env.blob_root or env.home / "blobs")},
-    },
+    "default": blob_store(
+        env.storage,
+        default=env.blob_root or env.home / "blobs",
+        endpoint=env.s3_endpoint,
+        region=env.s3_region,
+    ),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
@@ -337,6 +340,8 @@ DRAIN_S: int = env.drain_s
 ADAPTER_SLOTS: int = env.adapter_slots
 ADAPTER_RANK: int = env.adapter_rank
 BATCH_TOKENS: int = env.batch_tokens
+PROMPT_EXPANDER: str = env.prompt_expander
+STYLE_CACHE_BYTES: int = env.style_cache_mib << 20
 RECEIPT_KEY: bytes = env.receipt_key.get_secret_value().encode()
 AUDIT_KEY: str = env.audit_key.get_secret_value()
 AUDIT_ORIGIN: str = env.audit_origin or f"{urlsplit(PUBLIC_URL).netloc}/audit"

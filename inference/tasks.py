@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
 from inference.engine.spawning import end_early, engines_of_this_host
-from inference.operations import deleting, sweeping
+from inference.operations import deleting, references, sweeping
 from inference.operations.idempotency import forget_old_keys
 from inference.operations.revoking import void_stopped
 from inference.supervisor import Supervisor
@@ -54,8 +54,9 @@ def sweep() -> None:
 
 @shared_task
 def expire_images() -> None:
-    """Images past their organization's retention, and idempotency keys past their day."""
+    """Images and references past their organization's retention, and idempotency keys past their day."""
     deleting.expire_images(at=now())
+    references.expire_references(at=now())
     forget_old_keys(at=now())
 
 

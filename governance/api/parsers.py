@@ -30,7 +30,9 @@ class BodyTooDeep(DomainError):
 
 
 class BoundedJSONParser(JSONParser):
-    """DRF's parser, for bodies of at most MAX_BYTES and MAX_DEPTH."""
+    """DRF's parser, for bodies of at most ``max_bytes`` and MAX_DEPTH."""
+
+    max_bytes = MAX_BYTES
 
     def parse(
         self,
@@ -39,9 +41,11 @@ class BoundedJSONParser(JSONParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """The JSON value. Raises BodyTooLarge, BodyTooDeep and DRF's ParseError."""
-        body = stream.read(MAX_BYTES + 1)
-        if len(body) > MAX_BYTES:
-            raise BodyTooLarge(f"The body may have {MAX_BYTES} bytes.", limit_bytes=MAX_BYTES)
+        body = stream.read(self.max_bytes + 1)
+        if len(body) > self.max_bytes:
+            raise BodyTooLarge(
+                f"The body may have {self.max_bytes} bytes.", limit_bytes=self.max_bytes
+            )
         if depth_of(body) > MAX_DEPTH:
             raise BodyTooDeep(f"The body may nest {MAX_DEPTH} levels deep.", limit=MAX_DEPTH)
         return super().parse(io.BytesIO(body), media_type, parser_context)

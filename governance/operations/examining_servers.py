@@ -115,9 +115,7 @@ def look_at_storage(_at: datetime) -> Diagnosis:
     return (
         fine("writes, reads and deletes")
         if kept
-        else broken(
-            "a blob came back changed", "Look at the disk or bucket behind LICET_BLOB_ROOT."
-        )
+        else broken("a blob came back changed", "Look at the disk or bucket behind LICET_STORAGE.")
     )
 
 
@@ -149,7 +147,9 @@ EXAMINATIONS = (
     probed("redis", probe_redis, "Start Redis or Valkey, or mend REDIS_URL."),
     Examination("broker", look_at_broker, "Start the broker, or mend LICET_BROKER_URL."),
     Examination(
-        "storage", look_at_storage, "Let this user write to LICET_BLOB_ROOT; look for a full disk."
+        "storage",
+        look_at_storage,
+        "Let this user write to LICET_STORAGE (LICET_BLOB_ROOT); look for a full disk.",
     ),
     Examination("beat", look_at_beat, "Start Redis first, then beat and a worker."),
 )

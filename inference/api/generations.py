@@ -27,11 +27,7 @@ from inference.api.serializers import ImagesRequest, generation_request
 from inference.models import OPEN_STATES, Generation, State
 from inference.operations.addresses import image_address
 from inference.operations.finishing import cancel_generation
-from inference.queries.backlog import (
-    estimated_wait,
-    queue_lately,
-    queue_position,
-)
+from inference.queries.backlog import queue_lately, waiting_facts
 from inference.queries.generations import (
     GenerationDetail,
     GenerationSummary,
@@ -78,6 +74,7 @@ class GenerationBody(serializers.Serializer[Any]):
     status = serializers.CharField()
     model = serializers.CharField()
     prompt = serializers.CharField()
+    revised_prompt = serializers.CharField(allow_null=True)
     size = serializers.CharField()
     steps = serializers.IntegerField()
     seed = serializers.IntegerField()
@@ -89,6 +86,7 @@ class GenerationBody(serializers.Serializer[Any]):
     quoted_microusd = serializers.IntegerField()
     charged_microusd = serializers.IntegerField()
     images = serializers.ListField(child=serializers.DictField())
+    style_references = serializers.ListField(child=serializers.DictField())
     error = serializers.DictField(allow_null=True)
     queue_position = serializers.IntegerField(required=False)
     estimated_wait_s = serializers.FloatField(required=False, allow_null=True)
@@ -112,6 +110,7 @@ def generation_body(summary: GenerationSummary, organization_id: UUID) -> dict[s
         "status": summary.state,
         "model": summary.model,
         "prompt": summary.prompt,
+        "revised_prompt": summary.revised_prompt or None,
         "size": f"{summary.width}x{summary.height}",
         "steps": summary.steps,
         "seed": summary.seed,
@@ -134,12 +133,19 @@ def generation_body(summary: GenerationSummary, organization_id: UUID) -> dict[s
             for image in summary.artifacts
             if not image.deleted
         ],
+        "style_references": list(summary.style_references),
         "error": (
             {"code": summary.error_code, "message": summary.error_detail}
             if summary.error_code
             else None
         ),
     }
+
+
+def open_body(summary: GenerationSummary, organization_id: UUID) -> dict[str, Any]:
+    """The same with the place in the queue and the estimated wait, while it is open."""
+    facts = waiting_facts(summary.id, summary.state, at=now())
+    return {**generation_body(summary, organization_id), **facts}
 
 
 class Generations(ScopeByMethod, APIView):
@@ -223,7 +229,7 @@ def reply(_request: HttpRequest, detail: GenerationDetail) -> JsonResponse:
     summary = detail.summary
     ended = summary.state not in OPEN_STATES
     return JsonResponse(
-        {**generation_body(summary, detail.organization_id), **waiting_facts(summary)},
+        open_body(summary, detail.organization_id),
         status=200 if ended else 202,
         headers={"Location": f"/v1/generations/{summary.id}"},
     )
@@ -243,7 +249,7 @@ class GenerationDetailView(APIView):
         """The generation; while it is open also its queue position and estimated wait."""
         organization_id = caller_of(request).organization_id
         summary = generation_of(organization_id, generation_id).summary
-        return Response({**generation_body(summary, organization_id), **waiting_facts(summary)})
+        return Response(open_body(summary, organization_id))
 
 
 class GenerationCancel(APIView):
@@ -269,16 +275,6 @@ class GenerationCancel(APIView):
         )
         summary = generation_of(caller.organization_id, generation_id).summary
         return Response(generation_body(summary, caller.organization_id))
-
-
-def waiting_facts(summary: GenerationSummary) -> dict[str, Any]:
-    """Queue position and estimated wait of a queued generation."""
-    if summary.state != "queued":
-        return {}
-    return {
-        "queue_position": queue_position(summary.id),
-        "estimated_wait_s": estimated_wait(summary.id, at=now()),
-    }
 
 
 def page_size(text: str | None) -> int:

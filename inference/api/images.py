@@ -116,6 +116,7 @@ def images_body(detail: GenerationDetail, forms: Set[str]) -> dict[str, Any]:
         "data": [
             {
                 **image_forms(detail, image, forms),
+                **({"revised_prompt": summary.revised_prompt} if summary.revised_prompt else {}),
                 "seed": summary.seed + image.index,
                 "sha256": image.sha256,
             }

@@ -1,5 +1,6 @@
 """Krea's own dialect, so that what was written against the hosted Krea 2 runs here unchanged."""
 
+import re
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,9 +19,13 @@ from governance.operations.authorization import ReleaseNotFound
 from governance.queries.releases import active_releases
 from inference.api.admission import Pending, admit, caller_of, kept, pending_response
 from inference.api.generations import IDEMPOTENCY_KEY, WEBHOOK_URL
+from inference.api.pictures import PictureJSONParser, picture_in
 from inference.operations.addresses import image_address
 from inference.operations.finishing import cancel_generation
+from inference.operations.moodboards import StyleChoice, StyleWish
 from inference.operations.planning import MAX_IMAGES, MAX_STEPS, GenerationRequest
+from inference.operations.references import upload_reference
+from inference.queries.backlog import waiting_facts
 from inference.queries.generations import GenerationDetail, generation_of
 
 STATUS = {
@@ -36,6 +41,26 @@ HOSTED_VARIANTS = {"medium": "turbo", "large": "raw"}
 WITHOUT_EFFECT = ("creativity", "guidance_scale", "negative_prompt", "resolution")
 SIDE_OF_ONE = 1024
 STEP_PX = 16
+LARGEST_STRENGTH = 2.0
+# An id alone, or the end of an address of /v1/style_references, whatever the host is called.
+REFERENCE = re.compile(
+    r"(?:https?://[^?#]+/v1/style_references/|/v1/style_references/)?"
+    r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/content)?"
+)
+
+
+class KreaStyleReference(serializers.Serializer[Any]):
+    """A style reference in Krea's words."""
+
+    url = serializers.CharField(
+        help_text="The address or id of one of your style references, or a data URL of a picture."
+    )
+    strength = serializers.FloatField(
+        default=1.0,
+        min_value=-LARGEST_STRENGTH,
+        max_value=LARGEST_STRENGTH,
+        help_text="0 to 2. Below 0 is refused: no style is pushed away here.",
+    )
 
 
 class KreaRequest(serializers.Serializer[Any]):
@@ -57,6 +82,9 @@ class KreaRequest(serializers.Serializer[Any]):
     batchSize = serializers.IntegerField(  # noqa: N815 (Krea's name)
         required=False, allow_null=True, min_value=1, max_value=MAX_IMAGES
     )
+    expand_prompt = serializers.BooleanField(required=False, allow_null=True)
+    image_style_references = KreaStyleReference(many=True, required=False)
+    moodboard_id = serializers.UUIDField(required=False, allow_null=True)
 
 
 class KreaJob(serializers.Serializer[Any]):
@@ -67,12 +95,16 @@ class KreaJob(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     completed_at = serializers.DateTimeField(allow_null=True)
     result = serializers.DictField(allow_null=True)
+    revised_prompt = serializers.CharField(allow_null=True)
+    queue_position = serializers.IntegerField(required=False)
+    estimated_wait_s = serializers.FloatField(required=False, allow_null=True)
 
 
 class KreaGenerate(APIView):
     """New jobs of one variant of Krea 2."""
 
     scope: ClassVar[str] = "images:write"
+    parser_classes = [PictureJSONParser]
 
     @extend_schema(
         operation_id="krea_generate",
@@ -96,6 +128,8 @@ class KreaGenerate(APIView):
             seed=body.get("seed"),
             images=body.get("batchSize") or 1,
             dialect="krea",
+            style=krea_style(request, body),
+            expand_prompt=bool(body.get("expand_prompt")),
             ignored=kept(form.initial_data, WITHOUT_EFFECT),
         )
         submission = admit(request, asked)
@@ -136,6 +170,39 @@ class KreaJobs(ScopeByMethod, APIView):
             at=now(),
         )
         return Response(job_body(generation_of(organization_id, generation_id)))
+
+
+def krea_style(request: Request, body: dict[str, Any]) -> StyleWish:
+    """Krea's references, whose strength of 2 is the whole answer here. A picture that comes with the
+    request is taken in like an upload. Raises InvalidRequest and what ``upload_reference`` raises."""
+    wanted = body.get("image_style_references") or []
+    if any(each["strength"] < 0 for each in wanted):
+        raise InvalidRequest(
+            "A style reference has a strength from 0 to 2; none below 0 is offered here.",
+            param="image_style_references",
+        )
+    return StyleWish(
+        references=tuple(
+            StyleChoice(reference_behind(request, each["url"]), each["strength"] / LARGEST_STRENGTH)
+            for each in wanted
+        ),
+        moodboard=body.get("moodboard_id"),
+    )
+
+
+def reference_behind(request: Request, address: str) -> UUID:
+    """The reference that an address, an id or a data URL names. Raises InvalidRequest."""
+    named = REFERENCE.fullmatch(address)
+    if named is not None:
+        return UUID(named[1])
+    reference = upload_reference(
+        data=picture_in(address, "image_style_references"),
+        name="",
+        organization_id=caller_of(request).organization_id,
+        actor=actor_of(request),
+        at=now(),
+    )
+    return reference.id
 
 
 def release_of(variant: str) -> str:
@@ -198,5 +265,7 @@ def job_body(detail: GenerationDetail) -> dict[str, Any]:
         "created_at": summary.created_at.isoformat(),
         "completed_at": summary.finished_at.isoformat() if summary.finished_at else None,
         "result": result,
+        "revised_prompt": summary.revised_prompt or None,
+        **waiting_facts(summary.id, summary.state, at=now()),
         "cost_microusd": summary.charged_microusd,
     }

@@ -51,6 +51,7 @@ class PredictionInput(serializers.Serializer[Any]):
     """The model's input, by the names that text-to-image models on Replicate use."""
 
     prompt = serializers.CharField(trim_whitespace=False)
+    expand_prompt = serializers.BooleanField(required=False, allow_null=True)
     width = serializers.IntegerField(required=False, allow_null=True, min_value=16)
     height = serializers.IntegerField(required=False, allow_null=True, min_value=16)
     num_outputs = serializers.IntegerField(
@@ -214,6 +215,7 @@ def requested(body: dict[str, Any], model: str, sent: dict[str, Any]) -> Generat
         output_format="jpeg" if kind == "jpg" else kind,
         output_compression=chosen.get("output_quality"),
         dialect="replicate",
+        expand_prompt=bool(chosen.get("expand_prompt")),
         webhook_url=checked_address(body.get("webhook") or "", "webhook"),
         ignored=kept(sent["input"], WITHOUT_EFFECT),
     )

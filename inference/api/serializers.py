@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from inference.operations.adapters import AdapterChoice
+from inference.operations.moodboards import DEFAULT_STRENGTH, StyleChoice, StyleWish
 from inference.operations.planning import (
     BEST_COMPRESSION,
     MAX_IMAGES,
@@ -33,6 +34,15 @@ class AdapterChoiceBody(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     strength = serializers.FloatField(
         default=1.0, min_value=-2.0, max_value=2.0, help_text="1 is as trained."
+    )
+
+
+class StyleChoiceBody(serializers.Serializer[Any]):
+    """A style reference on a request."""
+
+    id = serializers.UUIDField(help_text="From POST /v1/style_references.")
+    strength = serializers.FloatField(
+        default=DEFAULT_STRENGTH, min_value=0.0, max_value=1.0, help_text="0 is not at all."
     )
 
 
@@ -64,6 +74,32 @@ class ImagesRequest(serializers.Serializer[Any]):
     )
     adapters = AdapterChoiceBody(
         many=True, required=False, help_text="Up to four of your own LoRA adapters."
+    )
+    style_references = StyleChoiceBody(
+        many=True, required=False, help_text="Up to ten of your own style references."
+    )
+    moodboard = serializers.UUIDField(
+        required=False, allow_null=True, help_text="All references of one of your moodboards."
+    )
+    moodboard_strength = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=0.0,
+        max_value=1.0,
+        help_text="Of its heaviest reference; the others have their share of it.",
+    )
+    style_variation = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=0.0,
+        max_value=1.0,
+        help_text="The share of the steps, the last ones, that go on without the references.",
+    )
+    expand_prompt = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        help_text="Let the prompt be expanded; off by default. Every word of it stays, and what it "
+        "becomes is shown as revised_prompt.",
     )
     deadline_s = serializers.IntegerField(
         required=False,
@@ -135,10 +171,23 @@ def generation_request(body: dict[str, Any], *, dialect: str = "openai") -> Gene
         dialect=dialect,
         client_user=body.get("user") or "",
         adapters=tuple(AdapterChoice(**each) for each in body.get("adapters") or ()),
+        style=style_wish(body),
+        expand_prompt=bool(body.get("expand_prompt")),
         deadline_s=body.get("deadline_s"),
         ignored={
             name: body[name] for name in WITHOUT_EFFECT if body.get(name) not in (None, "", "auto")
         },
+    )
+
+
+def style_wish(body: dict[str, Any]) -> StyleWish:
+    """References, moodboard and variation in our words."""
+    strength = body.get("moodboard_strength")
+    return StyleWish(
+        references=tuple(StyleChoice(**each) for each in body.get("style_references") or ()),
+        moodboard=body.get("moodboard"),
+        strength=DEFAULT_STRENGTH if strength is None else strength,
+        variation=body.get("style_variation") or 0.0,
     )
 
 
@@ -147,6 +196,7 @@ class ImageData(serializers.Serializer[Any]):
 
     b64_json = serializers.CharField(required=False)
     url = serializers.URLField(required=False)
+    revised_prompt = serializers.CharField(required=False)
     seed = serializers.IntegerField()
     sha256 = serializers.CharField()
 

@@ -102,6 +102,7 @@ def completed(detail: GenerationDetail, index: int) -> str:
             "b64_json": base64.b64encode(data).decode(),
             "image_index": index,
             "id": str(summary.id),
+            **({"revised_prompt": summary.revised_prompt} if summary.revised_prompt else {}),
             "seed": summary.seed + index,
             "created_at": int(summary.created_at.timestamp()),
             "size": f"{summary.width}x{summary.height}",

@@ -10,6 +10,12 @@ from inference.api.held import waiting
 from inference.api.huggingface import DefaultTextToImage, TextToImage
 from inference.api.images import ImagesGenerations
 from inference.api.krea import KreaGenerate, KreaJobs
+from inference.api.moodboards import MoodboardDetail, Moodboards
+from inference.api.references import (
+    StyleReferenceContent,
+    StyleReferenceDetail,
+    StyleReferences,
+)
 from inference.api.replicate import ModelPredictions, Prediction, PredictionCancel, Predictions
 from inference.api.retention import ImageRetentionView
 
@@ -28,6 +34,19 @@ native = [
     ),
     path("v1/adapters", Adapters.as_view(), name="adapters"),
     path("v1/adapters/<uuid:adapter_id>", AdapterDetail.as_view(), name="adapter"),
+    path("v1/style_references", StyleReferences.as_view(), name="style-references"),
+    path(
+        "v1/style_references/<uuid:reference_id>",
+        StyleReferenceDetail.as_view(),
+        name="style-reference",
+    ),
+    path(
+        "v1/style_references/<uuid:reference_id>/content",
+        StyleReferenceContent.as_view(),
+        name="style-reference-content",
+    ),
+    path("v1/moodboards", Moodboards.as_view(), name="moodboards"),
+    path("v1/moodboards/<uuid:moodboard_id>", MoodboardDetail.as_view(), name="moodboard"),
     path(
         "v1/generations/<uuid:generation_id>/images/<int:index>",
         ImageDeletion.as_view(),

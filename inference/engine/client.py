@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from inference.engine.protocol import (
+    Expanded,
     GenerateCommand,
     Preview,
     Ready,
@@ -73,6 +74,10 @@ class Engine(Protocol):
         on_preview: Callable[[Preview], None] = ignore_preview,
     ) -> Outcome:
         """Make the images. Raises EngineLost; calls ``on_step(step, steps)`` as it goes."""
+        ...
+
+    def expand(self, ticket: str, prompt: str, *, stuck_after_s: float) -> str:
+        """The prompt as the engine's expander would have it. Raises EngineLost."""
         ...
 
 
@@ -212,6 +217,29 @@ class EngineProcess:
             with self._lock:
                 del self._waiting[command.ticket]
         return attempt.outcome
+
+    def expand(self, ticket: str, prompt: str, *, stuck_after_s: float) -> str:
+        """Ask the engine's expander; after ``stuck_after_s`` without an answer the prompt stays as it
+        is. Raises EngineLost when the process dies.
+        """
+        name = f"expand/{ticket}"
+        frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        with self._lock:
+            if not self._waiting:
+                self.last_sign = time.monotonic()
+            self._waiting[name] = frames
+        try:
+            self._say("expand", {"ticket": name, "text": prompt})
+            frame = frames.get(timeout=stuck_after_s)
+        except queue.Empty:
+            logger.warning("the prompt expander gave no answer; the prompt is drawn as it is")
+            return prompt
+        finally:
+            with self._lock:
+                del self._waiting[name]
+        if frame is None:
+            raise EngineLost(self._last_words(), begun=False)
+        return Expanded(**frame[1]).text
 
     def _follow(self, attempt: "Attempt", should_cancel: Callable[[], bool], limit: float) -> None:
         asked = False

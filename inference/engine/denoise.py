@@ -15,11 +15,13 @@ from functools import partial
 import numpy as np
 import torch
 from diffusers.pipelines.krea2.pipeline_krea2 import calculate_shift
-from torch.nn import functional
 
+from inference.engine.guidance import Guide, empty_text
 from inference.engine.model import LoadedModel
 from inference.engine.protocol import Cancelled
+from inference.engine.style import Style
 from inference.engine.text import Text, TextBatch, stack_texts
+from inference.engine.velocity import Moment, StyledVelocity, Velocity, moments
 
 DISTILLED_SHIFT = 1.15
 STEPS_AHEAD = 1
@@ -39,6 +41,8 @@ class Request:
     seeds: Sequence[int]
     # The adapters' slot of each image; 0 or absent: none.
     slots: Sequence[int] = ()
+    # References whose style the images take on.
+    style: Style | None = None
 
     @property
     def guided(self) -> bool:
@@ -92,73 +96,38 @@ def timesteps(model: LoadedModel, steps: int, image_tokens: int) -> torch.Tensor
     return times
 
 
-@dataclass(frozen=True)
-class Moment:
-    """One step's time in the transformer's width, (1 or images, 1, hidden), and its modulation."""
-
-    embedded: torch.Tensor
-    modulation: torch.Tensor
-
-
-def moments(
-    model: LoadedModel, times: torch.Tensor, dtype: torch.dtype, *, images: int | None = None
-) -> list[Moment]:
-    """The embedding and modulation of each of ``times`` (0 to 1), before the first step.
-
-    Shared by all images, in one pass for all steps; with adapters, which may change the time's
-    projections, one row for each of ``images``.
-    """
-    net = model.pipeline.transformer
-
-    def moment(rows: torch.Tensor) -> Moment:
-        embedded = net.time_embed(rows, dtype=dtype)
-        return Moment(embedded, net.time_mod_proj(functional.gelu(embedded, approximate="tanh")))
-
-    if images is not None:
-        return [moment(time.to(dtype).expand(images)) for time in times]
-    together = moment(times.to(dtype))
-    return [
-        Moment(together.embedded[step : step + 1], together.modulation[step : step + 1])
-        for step in range(times.shape[0])
-    ]
+def guide_of(
+    model: LoadedModel, request: Request, times: torch.Tensor, dtype: torch.dtype
+) -> Guide | None:
+    """What lends the request's references to its drawing; None without any."""
+    if request.style is None:
+        return None
+    alone = Velocity(model, empty_text(model), width=request.width, height=request.height)
+    return Guide(model, request.style, alone, moments(model, times, dtype))
 
 
-class Velocity:
-    """The transformer for given texts and size: text and rotary embedding already in place."""
-
-    def __init__(self, model: LoadedModel, texts: TextBatch, *, width: int, height: int) -> None:
-        pipe = model.pipeline
-        side = pipe.vae_scale_factor * pipe.patch_size
-        rows, columns = height // side, width // side
-        self.transformer = pipe.transformer
-        self.text = texts.hidden
-        self.mask = None
-        if texts.mask is not None:
-            image = texts.mask.new_ones((texts.mask.shape[0], rows * columns))
-            self.mask = torch.cat([texts.mask, image], dim=1)[:, None, None, :]
-        positions = pipe.prepare_position_ids(self.text.shape[1], rows, columns, model.device)
-        self.rotary = self.transformer.rotary_emb(positions)
-
-    def __call__(self, latents: torch.Tensor, moment: Moment) -> torch.Tensor:
-        """Velocity at ``moment`` for packed ``latents``."""
-        net = self.transformer
-        hidden = torch.cat([self.text, net.img_in(latents)], dim=1)
-        for block in net.transformer_blocks:
-            hidden = block(hidden, moment.modulation, self.rotary, self.mask)
-        out: torch.Tensor = net.final_layer(hidden[:, self.text.shape[1] :], moment.embedded)
-        return out
+def velocity_of(
+    model: LoadedModel, texts: TextBatch, request: Request, guide: Guide | None
+) -> Velocity:
+    """The transformer for ``texts``, led by ``guide`` where there is one."""
+    size = {"width": request.width, "height": request.height}
+    if guide is None:
+        return Velocity(model, texts, **size)
+    styled = StyledVelocity(model, texts, **size)
+    styled.guide = guide
+    return styled
 
 
 def velocities(
-    model: LoadedModel, request: Request
+    model: LoadedModel, request: Request, guide: Guide | None = None
 ) -> Callable[[torch.Tensor, Moment], torch.Tensor]:
     """The velocity of ``request``, guided where it asks for guidance: v = c + g (c - u)."""
-    size = {"width": request.width, "height": request.height}
-    conditional = Velocity(model, stack_texts(request.texts), **size)
+    conditional = velocity_of(model, stack_texts(request.texts), request, guide)
     if not request.guided or request.unconditional is None:
         return conditional
     nothing = stack_texts([request.unconditional] * len(request.seeds))
-    unconditional = Velocity(model, nothing, **size)
+    # Styled as well, so that guidance strengthens the prompt and not the references.
+    unconditional = velocity_of(model, nothing, request, guide)
 
     def guided(latents: torch.Tensor, moment: Moment) -> torch.Tensor:
         velocity = conditional(latents, moment)
@@ -211,26 +180,37 @@ def denoise(
     latents = noise(model, request)
     times = timesteps(model, request.steps, latents.shape[1])
     scheduler = model.pipeline.scheduler
-    velocity_at = velocities(model, request)
+    shares = times / scheduler.config.num_train_timesteps
+    guide = guide_of(model, request, shares, latents.dtype)
+    velocity_at = velocities(model, request, guide)
     pace = Pace(model.device)
     with routed:
         steps = moments(
             model,
-            times / scheduler.config.num_train_timesteps,
+            shares,
             latents.dtype,
             images=None if index is None else len(request.seeds),
         )
         for number, (time, moment) in enumerate(zip(times, steps, strict=True), start=1):
             if should_stop():
                 raise Cancelled
-            velocity = velocity_at(latents, moment)
             noisy, sigma = latents, float(scheduler.sigmas[number - 1])
+            if guide is not None:
+                begin_step(model, guide, number - 1, sigma)
+            velocity = velocity_at(latents, moment)
             latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
             pace.step_launched()
             on_step(number, len(times))
             if on_prediction is not None:
                 on_prediction(number, partial(predicted_clean, noisy, sigma, velocity))
     return latents
+
+
+def begin_step(model: LoadedModel, guide: Guide, step: int, sigma: float) -> None:
+    """Bring the references into place, without the adapters of the images at hand: what is kept of a
+    reference serves drawings with others, too."""
+    with model.slots.images.using(None) if model.slots else nullcontext():
+        guide.begin(step, sigma)
 
 
 def predicted_clean(noisy: torch.Tensor, sigma: float, velocity: torch.Tensor) -> torch.Tensor:

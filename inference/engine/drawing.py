@@ -49,6 +49,7 @@ def request_of(parts: Sequence[Part]) -> Request:
         guidance=command.guidance,
         seeds=[job.command.seed + index for job, index in rows],
         slots=[job.slot for job, _ in rows],
+        style=parts[0].job.style,
     )
 
 

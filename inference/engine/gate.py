@@ -68,12 +68,14 @@ def judge(
 
 
 def weights_of(command: GenerateCommand) -> list[Weights]:
-    """What draws the image, for its content credentials: the release, what it derives from, adapters.
+    """What draws the image, for its content credentials: the release, what it derives from, adapters,
+    references.
 
-    Adapters go by their id: what their owners call them is nobody else's business.
+    The last two go by their id: what their owners call them is nobody else's business.
     """
     adapters = [Weights(str(each.id), "adapter", each.sha256) for each in command.adapters]
-    return [*(Weights(**part) for part in command.weights), *adapters]
+    references = [Weights(each.id, "reference", each.sha256) for each in command.style_references]
+    return [*(Weights(**part) for part in command.weights), *adapters, *references]
 
 
 def refusal(index: int | None, error: DomainError) -> Refused:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from governance.kernel import log_context
 from inference.engine.previews import Previews
 from inference.engine.protocol import GenerateCommand, Preview, Refused, Released
+from inference.engine.style import Style
 from inference.engine.text import Text
 from moderation.operations.screening import ScreenedPrompt
 
@@ -31,6 +32,7 @@ class Job:
         self.prompt: ScreenedPrompt | None = None
         self.unconditional: Text | None = None
         self.previews: Previews | None = None
+        self.style: Style | None = None
         self.slot = 0
         self.on_close: Callable[[], None] = lambda: None
         self.cancel_requested = threading.Event()
@@ -67,10 +69,10 @@ class Job:
         return self.previews.steps if self.previews else ()
 
     @property
-    def kind(self) -> tuple[int, int, int, float]:
+    def kind(self) -> tuple[int, int, int, float, str]:
         """What jobs of one batch have in common."""
         command = self.command
-        return command.width, command.height, command.steps, command.guidance
+        return command.width, command.height, command.steps, command.guidance, command.style_key
 
     def take(self, count: int) -> int:
         """Reserve the next ``count`` images for drawing; returns the first one's index."""

@@ -39,6 +39,8 @@ def read_orders(connection: Connection, studio: "Studio") -> None:
             os._exit(0)  # the supervisor is gone: whatever is being drawn has no taker
         if kind == "generate":
             studio.accept(GenerateCommand.from_frame(header))
+        elif kind == "expand":
+            studio.expand(str(header["ticket"]), str(header["text"]))
         elif kind == "cancel":
             studio.cancel(str(header["ticket"]))
 

@@ -4,7 +4,8 @@ Frames of one JSON header, a newline and a payload; each names its attempt by a 
 under way, and one of a job that was given up may still draw when the next begins.
 Two messages end an image: ``released`` with bytes and the gate's receipt, and ``refused`` with a
 reason. A ``preview`` on the way carries the same gate's receipt. Latents, tensors and embeddings are
-not in the protocol, so nothing unscreened can leave the engine.
+not in the protocol, so nothing unscreened can leave the engine. ``expand`` is answered by ``expanded``
+with words, which come back as a screened prompt or not at all.
 """
 
 import json
@@ -38,6 +39,24 @@ class AdapterUse:
 
 
 @dataclass(frozen=True)
+class Expanded:
+    """A prompt as the engine's expander would have it; the gate has yet to read it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class StyleUse:
+    """A style reference on a job: whose it is, where its file is, its SHA-256, its strength, 0 to 1."""
+
+    id: str
+    organization: str
+    sha256: str
+    blob: str
+    strength: float
+
+
+@dataclass(frozen=True)
 class GenerateCommand:
     """One attempt at one job. Sizes in px; image i of n uses ``seed + i``.
 
@@ -61,6 +80,9 @@ class GenerateCommand:
     # How many previews each image may show on its way, 0 to 3.
     partial_images: int = 0
     adapters: tuple[AdapterUse, ...] = ()
+    style_references: tuple[StyleUse, ...] = ()
+    # The share of the steps, the last ones, that are drawn without the references.
+    style_variation: float = 0.0
     alone: bool = False
     weights: Sequence[dict[str, str]] = ()
     # A test key's job: a labelled picture instead of the model's, through the same gate.
@@ -74,12 +96,21 @@ class GenerateCommand:
     def from_frame(cls, header: dict[str, Any]) -> "GenerateCommand":
         """The order in a frame's header."""
         adapters = tuple(AdapterUse(**each) for each in header.pop("adapters", ()))
-        return cls(**header, adapters=adapters)
+        references = tuple(StyleUse(**each) for each in header.pop("style_references", ()))
+        return cls(**header, adapters=adapters, style_references=references)
 
     @property
     def adapters_key(self) -> str:
         """Names this combination of adapters and strengths; empty without any."""
         return ",".join(f"{each.sha256}@{each.strength:g}" for each in self.adapters)
+
+    @property
+    def style_key(self) -> str:
+        """Names this combination of references; only equal ones are drawn in one batch."""
+        uses = [
+            f"{each.organization}/{each.sha256}@{each.strength:g}" for each in self.style_references
+        ]
+        return ",".join([*uses, f"{self.style_variation:g}"]) if uses else ""
 
     @property
     def ticket(self) -> str:

@@ -78,4 +78,5 @@ def open_studio(model: LoadedModel, ready: Ready, connection: Connection) -> Stu
         release_slug=ready.model,
         send=Writer(connection),
         batch_tokens=settings.BATCH_TOKENS,
+        style_bytes=settings.STYLE_CACHE_BYTES,
     )

@@ -38,12 +38,12 @@ class Router:
 
     @contextmanager
     def using(self, index: torch.Tensor | None) -> Iterator[None]:
-        """Route the forwards of this block of code."""
-        self.index = index
+        """Route the forwards of this block of code; may stand inside another such block."""
+        before, self.index = self.index, index
         try:
             yield
         finally:
-            self.index = None
+            self.index = before
 
 
 class SlotLinear(nn.Linear):

@@ -14,18 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
+from django.conf import settings
 
 from governance.kernel import tracing
 from governance.kernel.errors import DomainError
 from inference.engine.adapters import AdapterFiles, AdapterUnavailable
 from inference.engine.batching import Part, Shelf
 from inference.engine.drawing import Pixels, draw
+from inference.engine.expander import Expander, answer_expanded
 from inference.engine.gate import broken, pass_gate, refusal
 from inference.engine.jobs import Job, Outbox, work_on
 from inference.engine.model import LoadedModel, inference_mode
 from inference.engine.protocol import Cancelled, GenerateCommand, Refused
+from inference.engine.references import style_of
 from inference.engine.rehearsal import rehearse
 from inference.engine.slots import AdapterMismatch, AdaptersTooLarge
+from inference.engine.style import StyleCache
 from inference.engine.text import PromptTooLong, Text, TextCache
 from moderation.operations.screening import restore_screened_prompt
 
@@ -33,6 +37,7 @@ logger = logging.getLogger(__name__)
 JUDGES = 2
 # Labelled pictures of test keys; they may be told to take a minute, and keep nobody else waiting.
 REHEARSALS = 4
+STYLE_BYTES = 1 << 30
 
 
 class OutOfMemory(Exception):
@@ -43,7 +48,13 @@ class Studio:
     """One loaded model at work. ``accept`` and ``cancel`` may be called from any thread."""
 
     def __init__(
-        self, model: LoadedModel, *, release_slug: str, send: Outbox, batch_tokens: int
+        self,
+        model: LoadedModel,
+        *,
+        release_slug: str,
+        send: Outbox,
+        batch_tokens: int,
+        style_bytes: int = STYLE_BYTES,
     ) -> None:
         self.model = model
         self.release_slug = release_slug
@@ -51,9 +62,12 @@ class Studio:
         self._send = send
         self._texts = TextCache(model)
         self._adapters = AdapterFiles()
+        self._styles = StyleCache(style_bytes)
         self._commands: queue.Queue[Job | None] = queue.Queue()
         self._judges = ThreadPoolExecutor(JUDGES, thread_name_prefix="judge")
         self._rehearsals = ThreadPoolExecutor(REHEARSALS, thread_name_prefix="rehearse")
+        self._expander = Expander(settings.PROMPT_EXPANDER)
+        self._expansions = ThreadPoolExecutor(1, thread_name_prefix="expand")
         self._jobs: dict[str, Job] = {}
         self._preparer = threading.Thread(target=self._prepare_all, daemon=True, name="prepare")
         self._preparer.start()
@@ -63,6 +77,10 @@ class Studio:
         job = self._jobs[command.ticket] = Job(command, self._send)
         self._forget_closed()
         self._commands.put(job)
+
+    def expand(self, ticket: str, prompt: str) -> None:
+        """Answer with the expanded prompt; with the prompt itself where the expander fails."""
+        self._expansions.submit(answer_expanded, self._expander, self._send, ticket, prompt)
 
     def cancel(self, ticket: str) -> None:
         """Nobody waits for this attempt any more; takes effect within one step."""
@@ -80,6 +98,7 @@ class Studio:
             self.draw(parts)
         self._judges.shutdown(wait=True)
         self._rehearsals.shutdown(wait=True)
+        self._expansions.shutdown(wait=True)
 
     def draw(self, parts: Sequence[Part]) -> None:
         """Draw one batch and hand it to the judges. A batch too large is drawn image by image.
@@ -154,6 +173,7 @@ class Studio:
                 tracing.span("engine.text_encode", parent=command.traceparent),
                 inference_mode(),
             ):
+                job.style = style_of(command, self._styles)
                 self._place_adapters(job)
                 text = self._encoded(job, prompt.text)
                 nothing = self._encoded(job, "") if command.guidance > 0 else None

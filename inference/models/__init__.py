@@ -4,6 +4,7 @@ from inference.models.adapters import Adapter
 from inference.models.engines import EngineStatus, TenantShare
 from inference.models.generations import FINAL_STATES, OPEN_STATES, Artifact, Generation, State
 from inference.models.idempotency import IdempotencyKey
+from inference.models.references import Moodboard, StyleReference
 from inference.models.retention import ImageRetention
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Generation",
     "IdempotencyKey",
     "ImageRetention",
+    "Moodboard",
     "State",
+    "StyleReference",
     "TenantShare",
 ]

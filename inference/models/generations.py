@@ -55,6 +55,10 @@ class Generation(models.Model):
     test_mode = models.BooleanField(default=False)
 
     prompt = models.TextField()
+    # What the picture is drawn from where the prompt was to be expanded; empty until it has been.
+    expand_prompt = models.BooleanField(default=False)
+    revised_prompt = models.TextField(blank=True)
+    # Of the revised prompt where there is one, else of the prompt.
     prompt_receipt = models.JSONField(default=dict)
     width = models.PositiveSmallIntegerField()
     height = models.PositiveSmallIntegerField()
@@ -65,6 +69,10 @@ class Generation(models.Model):
     output_format = models.CharField(max_length=8, default="png")
     # Each with id, sha256, blob and strength, as they were when the job was accepted.
     adapters = models.JSONField(default=list)
+    # Each with id, organization, sha256, blob and strength; the last steps of a share of
+    # style_variation_milli / 1000 are drawn without them.
+    style_references = models.JSONField(default=list)
+    style_variation_milli = models.PositiveSmallIntegerField(default=0)
     # After this the job is not worth making any more; it ends within a step and costs nothing.
     deadline_at = models.DateTimeField(null=True)
     # 0 to 100; None: the encoder's own. PNG is lossless and takes none.

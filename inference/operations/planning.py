@@ -12,6 +12,7 @@ from governance.kernel.errors import DomainError, InvalidRequest
 from governance.operations.authorization import Authorization, authorize_generation
 from governance.queries.releases import default_release_slug
 from inference.operations.adapters import AdapterChoice, chosen_adapters
+from inference.operations.moodboards import NO_STYLE, StyleWish, chosen_references
 from inference.queries.engines import is_served
 from inference.queries.prompt_tokens import MAX_PROMPT_TOKENS, prompt_tokens
 from inference.queries.work import Size, rounded_up, work_gflop
@@ -61,6 +62,8 @@ class GenerationRequest:
     dialect: str = "openai"
     client_user: str = ""
     adapters: tuple[AdapterChoice, ...] = ()
+    style: StyleWish = NO_STYLE
+    expand_prompt: bool = False
     deadline_s: int | None = None
     output_compression: int | None = None
     partial_images: int = 0
@@ -71,7 +74,7 @@ class GenerationRequest:
     def sha256(self) -> str:
         """Fingerprint of the request, for idempotency and for joining retries."""
         adapters = [[str(each.id), str(each.strength)] for each in self.adapters]
-        return fingerprint({**self.__dict__, "adapters": adapters})
+        return fingerprint({**self.__dict__, "adapters": adapters, "style": self.style.as_json()})
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Plan:
     quote: Quote
     work: int = field(default=0)
     adapters: list[dict[str, Any]] = field(default_factory=list)
+    style_references: list[dict[str, Any]] = field(default_factory=list)
 
 
 def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: datetime) -> Plan:
@@ -105,6 +109,7 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
     check_side("height", size.height, authorization)
     steps = request.steps or authorization.steps
     adapters = chosen_adapters(request.adapters, organization_id=organization_id)
+    references = chosen_references(request.style, organization_id=organization_id)
     quote = quote_generation(
         release_slug=authorization.release_slug,
         variant=authorization.variant,
@@ -113,6 +118,7 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
         steps=steps,
         images=request.images,
         adapters=len(adapters),
+        style_references=len(references),
         at=at,
     )
     return Plan(
@@ -123,11 +129,13 @@ def plan_generation(*, request: GenerationRequest, organization_id: UUID, at: da
         seed=secrets.randbits(SEED_BITS) if request.seed is None else request.seed,
         quote=quote,
         adapters=adapters,
+        style_references=references,
         work=work_gflop(
             size=size,
             steps=steps,
             guided=authorization.guidance_milli > 0,
             images=request.images,
+            style_references=len(references),
         ),
     )
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.utils.timezone import now
@@ -14,9 +14,15 @@ from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.queries.lineage import ancestors
 from inference.engine.client import Engine, EngineLost, Outcome
-from inference.engine.protocol import AdapterUse, GenerateCommand, Preview, Refused, Released
+from inference.engine.protocol import (
+    AdapterUse,
+    GenerateCommand,
+    Refused,
+    Released,
+    StyleUse,
+)
 from inference.models import Generation
-from inference.operations.bell import ring
+from inference.operations.expanding import expand_if_wanted
 from inference.operations.finishing import (
     Refusal,
     deliver,
@@ -24,71 +30,18 @@ from inference.operations.finishing import (
     refuse,
     stop_cancelled,
 )
-from inference.operations.leases import Lease, LeaseLost, extend
-from inference.operations.previews import announce_preview
+from inference.operations.leases import Lease, LeaseLost
+from inference.operations.progress import Progress
 from inference.operations.storage import StoredImage, store_image
 from inference.queries.adapters import revoked_among
+from inference.queries.references import deleted_among
 from moderation.operations.known_pictures import KnownPicture, screen_known
 from moderation.operations.release import record_image_decisions
 
 logger = logging.getLogger(__name__)
 
-EXTEND_EVERY = timedelta(seconds=2)
 STUCK_AFTER_S = 60.0
 TURN_POLL_S = 0.2
-
-
-class Progress:
-    """Writes steps to the row and the bell, at most one UPDATE every two seconds."""
-
-    def __init__(self, lease: Lease, deadline_at: datetime | None = None) -> None:
-        self.lease = lease
-        self.deadline_at = deadline_at
-        self.lost = False
-        self.step = 0
-        self._written: datetime | None = None
-
-    def on_step(self, step: int, steps: int) -> None:
-        """Called by the engine's client after every step."""
-        self.step = step
-        ring(self.lease.generation_id, "step", step=step, steps=steps)
-        self.keep_lease()
-
-    def on_preview(self, preview: Preview) -> None:
-        """Called with each preview that the engine's gate released."""
-        announce_preview(
-            generation_id=self.lease.generation_id,
-            attempt=self.lease.attempt,
-            index=preview.index,
-            partial=preview.partial,
-            data=preview.data,
-            receipt=preview.receipt,
-        )
-
-    def keep_lease(self) -> None:
-        """Extend the lease when it is time to."""
-        at = now()
-        if self._written is None or at - self._written >= EXTEND_EVERY:
-            self._written = at
-            self.lost = self.lost or not extend(lease=self.lease, step=self.step, at=at)
-
-    def should_cancel(self) -> bool:
-        """Whether the user has asked to stop, the deadline has passed or the lease is lost."""
-        self.keep_lease()
-        return (
-            self.lost
-            or self.is_late
-            or (
-                Generation.objects.filter(
-                    id=self.lease.generation_id, cancel_requested_at__isnull=False
-                ).exists()
-            )
-        )
-
-    @property
-    def is_late(self) -> bool:
-        """Whether the job's deadline has passed."""
-        return self.deadline_at is not None and now() > self.deadline_at
 
 
 def run_attempt(
@@ -141,33 +94,58 @@ def attempted(
 ) -> str:
     """The steps of ``run_attempt``; returns how it ended."""
     progress = Progress(lease, generation.deadline_at)
-    revoked = revoked_among([UUID(each["id"]) for each in generation.adapters])
-    if revoked:
-        return settle_refused(lease, REVOKED_ADAPTER, actor, clock())
-    while not may_begin(lease):
-        if progress.should_cancel():
-            break
-        time.sleep(TURN_POLL_S)
     try:
-        outcome = engine.generate(
-            command_of(generation, lease),
-            on_step=progress.on_step,
-            should_cancel=progress.should_cancel,
-            stuck_after_s=STUCK_AFTER_S,
-            on_preview=progress.on_preview,
-        )
+        made = make(generation, lease, engine, actor, clock, may_begin, progress)
+        if isinstance(made, Refusal):
+            return settle_refused(lease, made, actor, clock())
+        return settle(lease, made, actor, clock())
     except EngineLost as error:
         logger.warning("generation %s: %s", lease.generation_id, error)
         return settle_lost(lease, error, actor, clock())
-    if outcome.cancelled and progress.is_late:
-        return settle_refused(lease, TOO_LATE, actor, clock())
-    try:
-        return settle(lease, outcome, actor, clock())
     except LeaseLost as error:
         logger.warning("attempt %s dropped: %s", lease.attempt, error)
         return "lost"
     except OSError as error:
         return settle_unstored(lease, error, actor, clock())
+
+
+def make(
+    generation: Generation,
+    lease: Lease,
+    engine: Engine,
+    actor: Actor,
+    clock: Callable[[], datetime],
+    may_begin: Callable[[Lease], bool],
+    progress: Progress,
+) -> Outcome | Refusal:
+    """What the engine made, or why the job ends unmade. Raises EngineLost and LeaseLost."""
+    missing = missing_part(generation)
+    if missing is not None:
+        return missing
+    while not may_begin(lease) and not progress.should_cancel():
+        time.sleep(TURN_POLL_S)
+    refusal = expand_if_wanted(
+        generation=generation, lease=lease, engine=engine, actor=actor, clock=clock
+    )
+    if refusal is not None:
+        return refusal
+    outcome = engine.generate(
+        command_of(generation, lease),
+        on_step=progress.on_step,
+        should_cancel=progress.should_cancel,
+        stuck_after_s=STUCK_AFTER_S,
+        on_preview=progress.on_preview,
+    )
+    return TOO_LATE if outcome.cancelled and progress.is_late else outcome
+
+
+def missing_part(generation: Generation) -> Refusal | None:
+    """Why a job cannot be made any more: an adapter or a reference that was taken away."""
+    if revoked_among([UUID(each["id"]) for each in generation.adapters]):
+        return REVOKED_ADAPTER
+    if deleted_among([UUID(each["id"]) for each in generation.style_references]):
+        return DELETED_REFERENCE
+    return None
 
 
 def settle(lease: Lease, outcome: Outcome, actor: Actor, at: datetime) -> str:
@@ -229,6 +207,13 @@ REVOKED_ADAPTER = Refusal(
     {},
     (),
 )
+DELETED_REFERENCE = Refusal(
+    None,
+    "reference_deleted",
+    "A style reference of this job was deleted before it started. Nothing was charged.",
+    {},
+    (),
+)
 TOO_LATE = Refusal(
     None,
     "deadline_exceeded",
@@ -271,7 +256,7 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
     return GenerateCommand(
         job_id=str(generation.id),
         attempt=lease.attempt,
-        prompt=generation.prompt,
+        prompt=generation.revised_prompt or generation.prompt,
         prompt_receipt=generation.prompt_receipt,
         width=generation.width,
         height=generation.height,
@@ -281,6 +266,8 @@ def command_of(generation: Generation, lease: Lease) -> GenerateCommand:
         images=generation.images,
         output_format=generation.output_format,
         adapters=tuple(AdapterUse(**each) for each in generation.adapters),
+        style_references=tuple(StyleUse(**each) for each in generation.style_references),
+        style_variation=generation.style_variation_milli / 1000,
         output_compression=generation.output_compression,
         partial_images=generation.partial_images,
         test_mode=generation.test_mode,

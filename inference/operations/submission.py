@@ -21,12 +21,11 @@ from inference.operations.announcing import announce_ended
 from inference.operations.forced import ForcedBlock, rehearse_refusal
 from inference.operations.idempotency import Repetition, job_to_join
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
+from inference.operations.prompts import ScreenedWords, screen_words
 from moderation.operations.screening import (
     PromptBlocked,
     PromptHeld,
-    ScreenedPrompt,
     record_prompt_decision,
-    screen_prompt,
 )
 from moderation.operations.standing import require_good_standing
 from moderation.queries.standing import PAUSED_BY_POINTS
@@ -95,24 +94,19 @@ def admitted(
     admission = Admission(plan, submitter, uuid7(), repetition, at)
     log_context.note(generation=str(admission.generation_id))
     try:
-        prompt = screened(admission)
+        words = screened(admission)
     except (PromptBlocked, PromptHeld, ForcedBlock) as refusal:
         keep_blocked(admission, refusal)
         raise
     seat_end_user(plan, submitter, at)
-    return queue(admission, prompt, enqueue)
+    return queue(admission, words, enqueue)
 
 
-def screened(admission: Admission) -> ScreenedPrompt:
-    """The prompt through the gate. Raises PromptBlocked, PromptHeld, ForcedBlock, GateUnavailable."""
+def screened(admission: Admission) -> ScreenedWords:
+    """The words through the gate. Raises PromptBlocked, PromptHeld, ForcedBlock, GateUnavailable."""
     with tracing.span("admission.screen"):
         rehearse(admission)
-        return screen_prompt(
-            text=admission.plan.request.prompt,
-            subject=admission.generation_id,
-            organization_id=admission.submitter.organization_id,
-            at=admission.at,
-        )
+        return screened_words(admission)
 
 
 def seat_end_user(plan: Plan, submitter: Submitter, at: datetime) -> None:
@@ -140,12 +134,24 @@ def rehearse(admission: Admission) -> None:
         rehearse_refusal(admission.plan.request.prompt, generation_id=admission.generation_id)
 
 
+def screened_words(admission: Admission) -> ScreenedWords:
+    """The request's words through the gate. Raises PromptBlocked, PromptHeld, GateUnavailable."""
+    return screen_words(
+        prompt=admission.plan.request.prompt,
+        expand=admission.plan.request.expand_prompt,
+        test_mode=admission.submitter.test_mode,
+        subject=admission.generation_id,
+        organization_id=admission.submitter.organization_id,
+        at=admission.at,
+    )
+
+
 def queue(
-    admission: Admission, prompt: ScreenedPrompt, enqueue: Callable[[UUID], None]
+    admission: Admission, words: ScreenedWords, enqueue: Callable[[UUID], None]
 ) -> Submission:
     """Hold, job, decision and audit entry in one transaction; the doorbell after it."""
     plan, submitter, job_id = admission.plan, admission.submitter, admission.generation_id
-    generation = new_generation(admission)
+    generation, prompt = new_generation(admission), words.drawn
 
     def write_job(hold_id: UUID) -> None:
         earlier = admission.claim()
@@ -153,15 +159,17 @@ def queue(
             raise Joined(earlier)
         generation.hold_id = hold_id
         generation.prompt_receipt = prompt.receipt
+        generation.revised_prompt = words.revised
         generation.save(force_insert=True)
-        record_prompt_decision(
-            prompt,
+        words.record(
             job_id=job_id,
             organization_id=submitter.organization_id,
             actor=submitter.actor,
             at=admission.at,
         )
         ignored = {"ignored": plan.request.ignored} if plan.request.ignored else {}
+        hashes = [each["sha256"] for each in plan.style_references]
+        styles = {"style_references": hashes} if hashes else {}
         record(
             generation,
             submitter.actor,
@@ -172,6 +180,7 @@ def queue(
             release=plan.authorization.release_slug,
             images=generation.images,
             **ignored,
+            **styles,
         )
 
     try:

@@ -10,12 +10,11 @@ from inference.operations.admissions import Admission, Submitter
 from inference.operations.forced import ForcedBlock
 from inference.operations.idempotency import Repetition
 from inference.operations.planning import GenerationRequest, Plan, plan_generation
-from inference.operations.submission import rehearse
+from inference.operations.submission import rehearse, screened_words
 from moderation.operations.screening import (
     PromptBlocked,
     PromptHeld,
     record_prompt_decision,
-    screen_prompt,
 )
 from moderation.operations.standing import require_good_standing
 
@@ -52,12 +51,7 @@ def refusal_of(admission: Admission) -> PromptBlocked | PromptHeld | ForcedBlock
     """What the gate says against the prompt. Raises GateUnavailable."""
     try:
         rehearse(admission)
-        screen_prompt(
-            text=admission.plan.request.prompt,
-            subject=admission.generation_id,
-            organization_id=admission.submitter.organization_id,
-            at=admission.at,
-        )
+        screened_words(admission)
     except ForcedBlock as refusal:
         return refusal
     except (PromptBlocked, PromptHeld) as refusal:

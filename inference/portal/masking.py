@@ -16,15 +16,20 @@ def sees_prompts(request: HttpRequest) -> bool:
     return Permission.VIEW_IMAGES in permissions_on(request)
 
 
+def masked(row: GenerationSummary) -> GenerationSummary:
+    """The row without its words, those of its expansion among them."""
+    return replace(row, prompt=MASKED, revised_prompt="")
+
+
 def masked_rows(
     request: HttpRequest, rows: tuple[GenerationSummary, ...]
 ) -> tuple[GenerationSummary, ...]:
     """The rows as this reader may see them."""
-    return rows if sees_prompts(request) else tuple(replace(row, prompt=MASKED) for row in rows)
+    return rows if sees_prompts(request) else tuple(masked(row) for row in rows)
 
 
 def masked_detail(request: HttpRequest, detail: GenerationDetail) -> GenerationDetail:
     """The generation as this reader may see it."""
     if sees_prompts(request):
         return detail
-    return replace(detail, summary=replace(detail.summary, prompt=MASKED))
+    return replace(detail, summary=masked(detail.summary))

@@ -17,15 +17,22 @@ from governance.portal.access import actor_of_person, organization_page, permiss
 from governance.queries.organizations import default_project
 from governance.queries.permissions import Permission
 from governance.queries.releases import active_releases, default_release_slug
+from inference.models import StyleReference
 from inference.operations.admissions import Submitter
 from inference.operations.idempotency import Repetition
+from inference.operations.moodboards import DEFAULT_STRENGTH, NO_STYLE, StyleChoice, StyleWish
 from inference.operations.planning import MAX_PROMPT_CHARACTERS, GenerationRequest
+from inference.operations.references import upload_reference
 from inference.operations.submission import submit_generation
 from inference.portal.code import as_curl, as_python
 from inference.queries.generations import GenerationDetail, generation_of
+from inference.queries.references import references_of
 from inference.tasks import enqueue
+from moderation.operations.intake import MOST_BYTES
 
 MOST_IMAGES = 4
+MOST_SHOWN = 50
+STRENGTHS = ((0.25, "lightly"), (0.5, "evenly"), (0.75, "strongly"))
 # Ideas that the tiny model knows; a real model takes anything.
 IDEAS = (
     "a large red circle on a blue background",
@@ -55,10 +62,36 @@ class PlaygroundForm(forms.Form):
         help_text="The same seed makes the same picture again.",
         widget=forms.NumberInput(attrs={"class": "input", "placeholder": "by chance"}),
     )
+    expand = forms.BooleanField(
+        label="Expand the prompt",
+        required=False,
+        help_text="Adds light, composition and making where it names none; every word of it stays.",
+    )
+    picture = forms.FileField(
+        label="A picture for the style",
+        required=False,
+        help_text="PNG, JPEG or WebP, priced as a style reference. It passes the content filter and is kept "
+        "for this organization.",
+        widget=forms.ClearableFileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+    reference = forms.ChoiceField(label="Or one that is here", required=False)
+    strength = forms.TypedChoiceField(
+        label="How strongly", coerce=float, required=False, choices=STRENGTHS
+    )
     token = forms.UUIDField(widget=forms.HiddenInput())
 
-    def __init__(self, *args: object, releases: list[ModelRelease], **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        releases: list[ModelRelease],
+        references: list[StyleReference],
+        **kwargs: object,
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        kept = [
+            (str(each.id), each.name or f"{each.created_at:%d %b %H:%M}") for each in references
+        ]
+        self.fields["reference"].choices = [("", "None"), *kept]  # type: ignore[attr-defined]
         self.fields["model"].choices = [(r.slug, r.name) for r in releases]  # type: ignore[attr-defined]
         sides = sorted({side for release in releases for side in sides_of(release)})
         self.fields["side"].choices = [(side, f"{side} x {side} px") for side in sides]  # type: ignore[attr-defined]
@@ -76,8 +109,9 @@ def playground(request: HttpRequest, organization: Organization) -> HttpResponse
     """The form, and beside it the job that it started last."""
     releases = active_releases()
     refusal: DomainError | None = None
+    references = list(references_of(organization.id)[:MOST_SHOWN])
     if request.method == "POST":
-        form = PlaygroundForm(request.POST, releases=releases)
+        form = PlaygroundForm(request.POST, request.FILES, releases=releases, references=references)
         if form.is_valid():
             try:
                 job = submit(request, organization, form)
@@ -88,7 +122,9 @@ def playground(request: HttpRequest, organization: Organization) -> HttpResponse
                 return redirect(f"{place}?job={job}")
     else:
         form = PlaygroundForm(
-            initial=start_values(request, organization, releases), releases=releases
+            initial=start_values(request, organization, releases),
+            releases=releases,
+            references=references,
         )
     return render(
         request,
@@ -115,6 +151,7 @@ def start_values(
         "model": slug,
         "side": release.default_side if release else 256,
         "images": 1,
+        "strength": DEFAULT_STRENGTH,
         "token": uuid4(),
     }
     detail = job_shown(request, organization).get("detail")
@@ -126,7 +163,10 @@ def start_values(
             "model": job.model if job.model in known else slug,
             "side": job.width,
             "images": job.images,
+            "expand": bool(job.revised_prompt),
         }
+        if job.style_references:
+            values["reference"] = job.style_references[0]["id"]
     return values
 
 
@@ -145,6 +185,8 @@ def submit(request: HttpRequest, organization: Organization, form: PlaygroundFor
             images=chosen["images"],
             seed=chosen["seed"],
             dialect="portal",
+            expand_prompt=chosen["expand"],
+            style=style_chosen(request, organization, form),
         ),
         submitter=Submitter(
             organization_id=organization.id,
@@ -158,6 +200,29 @@ def submit(request: HttpRequest, organization: Organization, form: PlaygroundFor
         enqueue=enqueue,
     )
     return submission.generation_id
+
+
+def style_chosen(
+    request: HttpRequest, organization: Organization, form: PlaygroundForm
+) -> StyleWish:
+    """The picture that was sent, taken in like any upload, or the reference that was chosen.
+
+    Raises what ``upload_reference`` raises.
+    """
+    chosen = form.cleaned_data
+    strength = chosen["strength"] or DEFAULT_STRENGTH
+    if chosen["picture"] is not None:
+        sent = upload_reference(
+            data=chosen["picture"].read(MOST_BYTES + 1),
+            name=chosen["picture"].name,
+            organization_id=organization.id,
+            actor=actor_of_person(request),
+            at=now(),
+        )
+        return StyleWish((StyleChoice(sent.id, strength),))
+    if chosen["reference"]:
+        return StyleWish((StyleChoice(UUID(chosen["reference"]), strength),))
+    return NO_STYLE
 
 
 def job_shown(request: HttpRequest, organization: Organization) -> dict[str, object]:
@@ -207,6 +272,7 @@ def price(request: HttpRequest, organization: Organization) -> HttpResponse:  # 
                 height=side,
                 steps=release.steps,
                 images=images,
+                style_references=1 if request.GET.get("reference") else 0,
                 at=now(),
             )
     except (ValueError, PriceNotFound):

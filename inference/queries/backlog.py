@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 
-from inference.models import EngineStatus, Generation, State
+from inference.models import OPEN_STATES, EngineStatus, Generation, State
 
 QUEUE_FRESH_S = 1.0
 
@@ -46,17 +46,38 @@ def queue_position(generation_id: UUID) -> int:
     return Generation.objects.filter(state=State.QUEUED, id__lt=generation_id).count()
 
 
-def estimated_wait(generation_id: UUID, *, at: datetime) -> float | None:
-    """Seconds until a queued generation is done: what runs, what was queued before it, and itself.
+def waiting_facts(generation_id: UUID, state: str, *, at: datetime) -> dict[str, float | None]:
+    """Place in the queue and estimated wait (s, None when unknown) of an open generation; of one that
+    has ended nothing."""
+    if state not in OPEN_STATES:
+        return {}
+    return {
+        "queue_position": queue_position(generation_id) if state == State.QUEUED else 0,
+        "estimated_wait_s": estimated_wait(generation_id, at=at),
+    }
 
-    None when no engine is alive. Fair share may serve a tenant that waits for less sooner.
+
+def estimated_wait(generation_id: UUID, *, at: datetime) -> float | None:
+    """Seconds until an open generation is done: what runs is counted by the steps that are left.
+
+    A queued one waits for all that runs and all that was queued before it, at the speed of all
+    engines; a running one for itself, at the speed of one. None when no engine is alive or none has
+    measured its speed. Fair share may serve a tenant that waits for less sooner.
     """
-    speed = engines_speed(at=at, alive_within_s=30)
-    if not speed:
+    speeds = engine_speeds(at=at, alive_within_s=30)
+    if not speeds:
         return None
-    before = Q(state=State.QUEUED, id__lte=generation_id) | Q(state=State.RUNNING)
-    work = Generation.objects.filter(before).aggregate(work=Sum("work_gflop"))["work"]
-    return round(float(work or 0) / speed, 1)
+    running = Q(state=State.RUNNING)
+    if Generation.objects.filter(running, id=generation_id).exists():
+        return round(work_left(running & Q(id=generation_id)) / (sum(speeds) / len(speeds)), 1)
+    before = running | Q(state=State.QUEUED, id__lte=generation_id)
+    return round(work_left(before) / sum(speeds), 1)
+
+
+def work_left(which: Q) -> float:
+    """GFLOP that the steps still to be made of these generations need."""
+    left = F("work_gflop") * (F("steps") - F("step")) / F("steps")
+    return float(Generation.objects.filter(which).aggregate(work=Sum(left))["work"] or 0)
 
 
 def backlog_seconds(*, at: datetime, alive_within_s: int = 30) -> float | None:
@@ -70,8 +91,13 @@ def backlog_seconds(*, at: datetime, alive_within_s: int = 30) -> float | None:
 
 def engines_speed(*, at: datetime, alive_within_s: int) -> int:
     """GFLOP a second of all engines that were seen lately; 0 when none was."""
-    return sum(
+    return sum(engine_speeds(at=at, alive_within_s=alive_within_s))
+
+
+def engine_speeds(*, at: datetime, alive_within_s: int) -> list[int]:
+    """GFLOP a second of each engine that was seen lately and has measured its speed."""
+    return [
         engine.gflop_per_second
         for engine in EngineStatus.objects.all()
-        if (at - engine.seen_at).total_seconds() <= alive_within_s
-    )
+        if engine.gflop_per_second and (at - engine.seen_at).total_seconds() <= alive_within_s
+    ]

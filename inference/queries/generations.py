@@ -51,6 +51,10 @@ class GenerationSummary:
     started_at: datetime | None
     finished_at: datetime | None
     step: int
+    # Each with id, sha256 and strength, as they led the job.
+    style_references: tuple[dict[str, Any], ...] = ()
+    # Empty where the prompt was not expanded, or not yet.
+    revised_prompt: str = ""
     artifacts: tuple[ImageSummary, ...] = ()
 
 
@@ -203,6 +207,8 @@ def summary_of_new(row: Generation, *, model: str) -> GenerationSummary:
         started_at=row.started_at,
         finished_at=row.finished_at,
         step=row.step,
+        style_references=styles_of(row),
+        revised_prompt=row.revised_prompt,
     )
 
 
@@ -230,6 +236,8 @@ def summary_of(row: Generation) -> GenerationSummary:
         started_at=row.started_at,
         finished_at=row.finished_at,
         step=row.step,
+        style_references=styles_of(row),
+        revised_prompt=row.revised_prompt,
         artifacts=tuple(
             ImageSummary(
                 id=artifact.id,
@@ -244,6 +252,12 @@ def summary_of(row: Generation) -> GenerationSummary:
             for artifact in _artifacts(row)
         ),
     )
+
+
+def styles_of(row: Generation) -> tuple[dict[str, Any], ...]:
+    """The references of a job, without where their files are."""
+    names = ("id", "sha256", "strength")
+    return tuple({name: each[name] for name in names} for each in row.style_references)
 
 
 def _artifacts(row: Generation) -> list[Artifact]:

@@ -8,6 +8,8 @@ TYPICAL_TEXT_TOKENS = 64
 # attention (derived from the published configuration; see docs/architecture.md).
 LINEAR_GFLOP_PER_TOKEN = 24.31
 ATTENTION_GFLOP_PER_PAIR = 0.000688
+# The share of the blocks that style references have a say in (inference.engine.style).
+LENT_BLOCKS = 0.75
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,16 @@ def rounded_up(side: int) -> int:
     return -(-side // PATCH_SIDE_PX) * PATCH_SIDE_PX
 
 
-def work_gflop(*, size: Size, steps: int, guided: bool, images: int) -> int:
-    """GFLOP of the transformer for a whole request; guidance doubles the forwards."""
+def work_gflop(
+    *, size: Size, steps: int, guided: bool, images: int, style_references: int = 0
+) -> int:
+    """GFLOP of the transformer for a whole request; guidance doubles the forwards.
+
+    Each style reference adds its keys to the attention of every image, and a forward a step for the
+    request, as if nothing of it were kept yet.
+    """
     tokens = size.tokens + TYPICAL_TEXT_TOKENS
     forward = LINEAR_GFLOP_PER_TOKEN * tokens + ATTENTION_GFLOP_PER_PAIR * tokens * tokens
-    return round(forward * steps * (2 if guided else 1) * images)
+    lent = LENT_BLOCKS * ATTENTION_GFLOP_PER_PAIR * size.tokens * size.tokens * style_references
+    drawn = (forward + lent) * steps * (2 if guided else 1) * images
+    return round(drawn + forward * steps * style_references)

@@ -96,6 +96,7 @@ def release_image(
             "prompt_signature": prompt.receipt[receipts.SIGNATURE],
             "outcome": str(result.outcome),
             "provenance": provenance.facts,
+            "references": [part.sha256 for part in weights if part.kind == "reference"],
             "verdicts": [verdict.as_evidence() for verdict in result.verdicts],
         },
         key=settings.RECEIPT_KEY,

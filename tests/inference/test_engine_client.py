@@ -121,3 +121,43 @@ def test_what_an_earlier_attempt_still_says_is_not_taken_for_the_next_ones(
 
     (outcome,) = found
     assert [each.detail for each in outcome.refused] == ["of the second attempt"]
+
+
+def test_a_prompt_comes_back_as_the_engines_expander_would_have_it(
+    wire: tuple[EngineProcess, Connection],
+) -> None:
+    engine, theirs = wire
+
+    def answer() -> None:
+        kind, header, _ = receive(theirs)
+        assert (kind, header["text"]) == ("expand", "a circle")
+        send(theirs, "expanded", {"ticket": header["ticket"], "text": "a circle, in soft light"})
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    text = engine.expand(order(1).ticket, "a circle", stuck_after_s=10)
+    answering.join(10)
+
+    assert text == "a circle, in soft light"
+
+
+def test_a_prompt_stays_as_it_is_when_the_expander_gives_no_answer(
+    wire: tuple[EngineProcess, Connection],
+) -> None:
+    engine, _theirs = wire
+
+    assert engine.expand(order(1).ticket, "a circle", stuck_after_s=0.05) == "a circle"
+
+
+def test_an_engine_that_dies_while_it_expands_is_lost_and_the_job_not_to_blame(
+    wire: tuple[EngineProcess, Connection],
+) -> None:
+    engine, theirs = wire
+    dying = threading.Thread(target=lambda: (receive(theirs), theirs.close()))
+    dying.start()
+
+    with pytest.raises(EngineLost) as lost:
+        engine.expand(order(1).ticket, "a circle", stuck_after_s=10)
+    dying.join(10)
+
+    assert not lost.value.begun

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from billing.queries.balances import balance_of
 from governance.kernel.actors import SYSTEM
 from governance.models import Organization, Role, User
 from governance.operations.organizations import add_member
-from inference.models import Generation
+from inference.models import Generation, StyleReference
 from tests.factories import NOON
+from tests.inference.test_references import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,41 @@ class TestAsking:
         assert job.dialect == "portal"
         assert "Waiting for an engine" in page
         assert f"{home}generations/{job.id}/progress" in page
+
+    def test_with_a_picture_draws_in_its_style_and_keeps_it_to_choose_again(
+        self, reader: Client, home: str, asked: dict[str, object]
+    ) -> None:
+        sent = SimpleUploadedFile("autumn.png", picture())
+
+        reader.post(f"{home}playground/", {**asked, "picture": sent, "strength": "0.75"})
+
+        job, reference = Generation.objects.get(), StyleReference.objects.get()
+        assert [each["id"] for each in job.style_references] == [str(reference.id)]
+        assert job.style_references[0]["strength"] == 0.75
+        assert "autumn.png" in reader.get(f"{home}playground/").content.decode()
+        again = {**asked, "token": str(uuid4()), "reference": str(reference.id)}
+        reader.post(f"{home}playground/", again)
+        assert Generation.objects.order_by("-id")[0].style_references[0]["strength"] == 0.5
+
+    def test_shows_what_the_expanded_prompt_became(
+        self, reader: Client, home: str, asked: dict[str, object]
+    ) -> None:
+        answer = reader.post(f"{home}playground/", {**asked, "expand": "on"})
+
+        revised = Generation.objects.get().revised_prompt
+        assert revised.startswith(str(asked["prompt"]))
+        assert revised in reader.get(answer.headers["Location"]).content.decode()
+
+    def test_with_something_that_is_no_picture_says_what_is_wrong(
+        self, reader: Client, home: str, asked: dict[str, object]
+    ) -> None:
+        sent = SimpleUploadedFile("x.png", b"no picture")
+
+        answer = reader.post(f"{home}playground/", {**asked, "picture": sent})
+
+        assert answer.status_code == 400
+        assert b"The picture cannot be taken" in answer.content
+        assert not Generation.objects.exists()
 
     def test_twice_with_one_token_makes_one_job(
         self, reader: Client, home: str, asked: dict[str, object]

@@ -11,11 +11,18 @@ import pytest
 
 pytest.importorskip("torch", reason="the engine extra is not installed (make venv)")
 
+from django.utils.timezone import now
+
+from governance.models import Organization
 from inference.engine.client import EngineLost, EngineProcess, Outcome
 from inference.engine.protocol import GenerateCommand
 from inference.models import Generation
 from inference.operations.leases import Lease
+from inference.operations.moodboards import StyleChoice, StyleWish
+from inference.operations.references import upload_reference
 from inference.operations.running import command_of
+from tests.factories import SYSTEM
+from tests.inference.test_references import picture
 
 pytestmark = [
     pytest.mark.engine,
@@ -68,6 +75,23 @@ class TestEngineProcess:
         assert [len(outcome.released) for outcome in outcomes] == [1, 2, 1, 2]
         for command, outcome in zip(commands, outcomes, strict=True):
             assert all(image.receipt["job"] == command.job_id for image in outcome.released)
+
+    def test_a_job_with_a_style_reference_comes_back_with_its_hash_in_the_receipt(
+        self, engine: EngineProcess, order: Order, organization: Organization
+    ) -> None:
+        reference = upload_reference(
+            data=picture(), name="", organization_id=organization.id, actor=SYSTEM, at=now()
+        )
+        command = order(style=StyleWish((StyleChoice(reference.id, 0.5),)))
+
+        outcome = run(engine, command)
+
+        assert [each.receipt["references"] for each in outcome.released] == [[reference.sha256]]
+
+    def test_a_prompt_is_left_as_it_is_where_no_expander_can_be_loaded(
+        self, engine: EngineProcess
+    ) -> None:
+        assert engine.expand("a/1", "a red circle", stuck_after_s=300.0) == "a red circle"
 
     def test_an_engine_that_was_idle_for_long_is_not_taken_for_dead(
         self, engine: EngineProcess, order: Order

@@ -10,17 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils.timezone import now
 from PIL import Image
 
 torch = pytest.importorskip("torch", reason="the engine extra is not installed (make venv)")
 
+from governance.models import Organization  # noqa: E402
 from inference.engine.loading import load_model  # noqa: E402
 from inference.engine.model import LoadedModel  # noqa: E402
 from inference.engine.protocol import GenerateCommand  # noqa: E402
 from inference.engine.studio import OutOfMemory, Studio  # noqa: E402
 from inference.models import Generation  # noqa: E402
 from inference.operations.leases import Lease  # noqa: E402
+from inference.operations.moodboards import StyleChoice, StyleWish  # noqa: E402
+from inference.operations.references import upload_reference  # noqa: E402
 from inference.operations.running import command_of  # noqa: E402
+from tests.factories import SYSTEM  # noqa: E402
+from tests.inference.conftest import ramp  # noqa: E402
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 Submit = Callable[..., Generation]
@@ -30,6 +38,12 @@ TURBO = settings.BASE_DIR / "inference" / "weights" / "krea-2-tiny-turbo"
 @pytest.fixture(scope="module")
 def model() -> LoadedModel:
     return load_model(str(TURBO), threads=1, report=lambda _line: None)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
 
 
 class Frames:
@@ -135,6 +149,73 @@ class TestStudio:
             ours, theirs = together.pictures(command), alone.pictures(command)
             assert ours.keys() == theirs.keys() == set(range(command.images))
             assert all(np.abs(ours[i] - theirs[i]).max() <= 1 for i in ours)
+
+    def test_draws_only_jobs_of_equal_references_together_and_says_which_led_it(
+        self,
+        model: LoadedModel,
+        frames: Frames,
+        order: Callable[..., GenerateCommand],
+        organization: Organization,
+    ) -> None:
+        reference = upload_reference(
+            data=png(ramp(64, 64, 3)),
+            name="",
+            organization_id=organization.id,
+            actor=SYSTEM,
+            at=now(),
+        )
+        plain, led = order(), order(style=StyleWish((StyleChoice(reference.id, 0.8),)))
+
+        drawn(model, frames, plain, led)
+
+        (released,) = [each for kind, each, _ in frames.by_job[led.ticket] if kind == "released"]
+        assert released["receipt"]["references"] == [reference.sha256]
+        difference = frames.pictures(led)[0] - frames.pictures(plain)[0]
+        assert np.abs(difference).mean() > 1
+
+    def test_with_no_strength_draws_the_very_picture_that_is_drawn_without(
+        self,
+        model: LoadedModel,
+        frames: Frames,
+        order: Callable[..., GenerateCommand],
+        organization: Organization,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("moderation.operations.marking.secrets.randbits", lambda _: 7)
+        reference = upload_reference(
+            data=png(ramp(64, 64, 3)),
+            name="",
+            organization_id=organization.id,
+            actor=SYSTEM,
+            at=now(),
+        )
+        plain, none = order(), order(style=StyleWish((StyleChoice(reference.id, 0.0),)))
+
+        drawn(model, frames, plain, none)
+
+        assert np.array_equal(frames.pictures(plain)[0], frames.pictures(none)[0])
+
+    def test_a_reference_whose_file_is_another_one_ends_the_job_unmade(
+        self,
+        model: LoadedModel,
+        frames: Frames,
+        order: Callable[..., GenerateCommand],
+        organization: Organization,
+    ) -> None:
+        reference = upload_reference(
+            data=png(ramp(64, 64, 3)),
+            name="",
+            organization_id=organization.id,
+            actor=SYSTEM,
+            at=now(),
+        )
+        command = order(style=StyleWish((StyleChoice(reference.id, 0.8),)))
+        default_storage.delete(reference.blob)
+        default_storage.save(reference.blob, ContentFile(png(ramp(64, 64, 4))))
+
+        drawn(model, frames, command)
+
+        assert frames.refusals(command) == ["reference_unavailable"]
 
     def test_shows_previews_that_the_gate_allows_under_receipts_of_their_own(
         self, model: LoadedModel, frames: Frames, order: Callable[..., GenerateCommand]

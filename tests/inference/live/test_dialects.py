@@ -1,7 +1,9 @@
 """huggingface_hub, replicate, Krea's dialect and the native surface against a live server."""
 
+import base64
 import io
 import time
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -157,6 +159,52 @@ class TestKrea:
         image = httpx.get(job["result"]["urls"][0], timeout=WAIT_S).content
         assert Image.open(io.BytesIO(image)).size == (64, 96)
         assert tenant.books()["last"]["webhook_url"] == "https://example.com/hook"
+
+    def test_a_style_reference_comes_as_a_picture_or_by_its_address(self, tenant: Tenant) -> None:
+        client = tenant.http()
+        stream = io.BytesIO()
+        Image.linear_gradient("L").save(stream, "PNG")
+        picture = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+        def create(**style: object) -> dict[str, object]:
+            body = {"prompt": PROMPT, "image_style_references": [style]}
+            made = client.post("/generate/image/krea/krea-2/medium", json=body)
+            assert made.status_code == 200, made.text
+            return client.get(f"/v1/generations/{made.json()['job_id']}").json()
+
+        sent = create(url=picture, strength=1.0)
+        kept = client.get("/v1/style_references").json()["data"][0]
+        named = create(url=f"{tenant.base}/v1/style_references/{kept['id']}", strength=2.0)
+
+        assert sent["style_references"] == [
+            {"id": kept["id"], "sha256": kept["sha256"], "strength": 0.5}
+        ]
+        assert named["style_references"][0]["strength"] == 1.0
+
+    def test_an_open_job_says_how_long_it_may_take(self, live: Live, tenant: Tenant) -> None:
+        live.tell("engine", go=False)
+
+        made = tenant.http().post("/generate/image/krea/krea-2/medium", json={"prompt": PROMPT})
+
+        assert made.json()["estimated_wait_s"] is None or made.json()["estimated_wait_s"] >= 0
+        assert made.json()["queue_position"] >= 0
+
+    def test_a_prompt_is_expanded_on_request_and_shown(self, tenant: Tenant) -> None:
+        body = {"prompt": PROMPT, "expand_prompt": True}
+
+        job = tenant.http().post("/generate/image/krea/krea-2/medium", json=body).json()
+
+        assert job["revised_prompt"].startswith(PROMPT)
+
+    def test_pushing_a_style_away_is_refused(self, tenant: Tenant) -> None:
+        style = {"url": str(uuid4()), "strength": -1.0}
+
+        reply = tenant.http().post(
+            "/generate/image/krea/krea-2/medium",
+            json={"prompt": PROMPT, "image_style_references": [style]},
+        )
+
+        assert (reply.status_code, reply.json()["param"]) == (400, "image_style_references")
 
     def test_a_job_is_cancelled_by_delete(self, live: Live, tenant: Tenant) -> None:
         live.tell("engine", go=False)

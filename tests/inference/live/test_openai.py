@@ -58,6 +58,17 @@ class TestImages:
             fetched = tenant.http().get(image.url)
             assert hashlib.sha256(fetched.content).hexdigest() == image.model_extra["sha256"]
 
+    def test_a_revised_prompt_comes_only_where_one_was_asked_for(self, tenant: Tenant) -> None:
+        plain = client_of(tenant).images.generate(prompt=PROMPT)
+        expanded = client_of(tenant).images.generate(
+            prompt=PROMPT, extra_body={"expand_prompt": True}
+        )
+
+        assert plain.data is not None
+        assert expanded.data is not None
+        assert plain.data[0].revised_prompt is None
+        assert str(expanded.data[0].revised_prompt).startswith(PROMPT)
+
     def test_every_field_of_the_sdk_is_taken(self, tenant: Tenant) -> None:
         made = client_of(tenant).images.generate(
             prompt=PROMPT,
