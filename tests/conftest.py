@@ -155,7 +155,11 @@ prepare_environment()
 django.setup()
 
 # Domain fixtures; they import models, so they come after the set-up.
-pytest_plugins = ["tests.factories", "tests.governance.receivers"]
+pytest_plugins = [
+    "tests.factories",
+    "tests.governance.receivers",
+    "tests.inference.training_fixtures",
+]
 
 
 @pytest.hookimpl(tryfirst=True)

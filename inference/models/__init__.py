@@ -5,16 +5,32 @@ from inference.models.engines import EngineStatus, TenantShare
 from inference.models.generations import FINAL_STATES, OPEN_STATES, Artifact, Generation, State
 from inference.models.idempotency import IdempotencyKey
 from inference.models.retention import ImageRetention
+from inference.models.training_data import RightsAttestation, TrainingDataset, TrainingItem
+from inference.models.training_jobs import (
+    OPEN_TRAINING_STATES,
+    TrainingJob,
+    TrainingLoss,
+    TrainingSample,
+    TrainingState,
+)
 
 __all__ = [
     "FINAL_STATES",
     "OPEN_STATES",
+    "OPEN_TRAINING_STATES",
     "Adapter",
     "Artifact",
     "EngineStatus",
     "Generation",
     "IdempotencyKey",
     "ImageRetention",
+    "RightsAttestation",
     "State",
     "TenantShare",
+    "TrainingDataset",
+    "TrainingItem",
+    "TrainingJob",
+    "TrainingLoss",
+    "TrainingSample",
+    "TrainingState",
 ]
