@@ -39,7 +39,7 @@ from tests.inference.training_fixtures import picture, png
 
 pytestmark = pytest.mark.django_db
 Add = Callable[..., TrainingItem]
-UNSAFE = "child pornography"
+UNSAFE = "a photo of a naked child"
 
 
 class TestAddingAnItem:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
+from governance.operations.breaches import record_breach
 
 from billing.operations.holds import IdempotencyKeyReused, InsufficientBalance
 from billing.queries.balances import balance_of
 from governance.kernel.errors import InvalidRequest, NotFound
-from governance.models import AuditEntry, ModelRelease, Organization, User
+from governance.models import AuditEntry, ModelRelease, User
 from governance.operations.authorization import LicenceRefused
 from inference.models import Generation, TrainingDataset, TrainingItem, TrainingJob
 from inference.operations.submission import Submitter
@@ -20,6 +21,7 @@ from inference.operations.training_orders import TrainingNeedsLiveKey
 from inference.operations.training_planning import RightsNotAttested
 from moderation.models import Decision
 from moderation.operations.screening import PromptBlocked
+from tests.factories import SYSTEM
 
 pytestmark = pytest.mark.django_db
 Order = Callable[..., TrainingJob]
@@ -118,7 +120,7 @@ def test_a_refused_trigger_word_is_on_record_and_costs_nothing(
     order: Order, submitter: Submitter
 ) -> None:
     with pytest.raises(PromptBlocked):
-        order(trigger="naked children")
+        order(trigger="a photo of a naked child")
 
     assert balance_of(submitter.organization_id).held == 0
     assert Decision.objects.filter(subject_kind="trigger").exclude(outcome="allow").exists()
@@ -140,7 +142,14 @@ def test_an_empty_wallet_is_told(order: Order, submitter: Submitter) -> None:
 def test_an_organization_that_the_licence_stops_orders_nothing(
     order: Order, attested: TrainingDataset
 ) -> None:
-    Organization.objects.filter(id=attested.organization_id).update(suspended_at=now())
+    record_breach(
+        organization_id=attested.organization_id,
+        clause="4.1(c)",
+        description="test",
+        discovered_at=now(),
+        actor=SYSTEM,
+        at=now(),
+    )
 
     with pytest.raises(LicenceRefused):
         order()

@@ -7,17 +7,16 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils.timezone import now
 
-from billing.operations.reconciliation import reconcile
-from billing.operations.resolution import evidence_gaps
+from billing.operations.resolution import evidence_gaps, job_states
 from billing.queries.balances import balance_of
+from billing.queries.invariants import ledger_findings
+from governance.kernel.errors import DomainError
 from governance.models import AuditEntry, ModelRelease
 from governance.operations.revocation import revoke_release
 from inference.engine.client import EngineLost
-from inference.engine.training_protocol import TrainingRefused
+from inference.engine.training_protocol import SampleRefused, TrainingRefused
 from inference.models import Adapter, TrainingJob, TrainingSample
 from inference.operations.adapters import AdapterChoice, chosen_adapters
-from inference.operations.leases import LeaseLost
-from inference.operations.storage import ReceiptInvalid
 from inference.operations.submission import Submitter
 from inference.operations.training_finishing import cancel_training, register_trained
 from inference.operations.training_leases import TrainingLease, claim_training
@@ -26,6 +25,7 @@ from inference.operations.training_sweeping import sweep_trainings
 from inference.queries.training import losses_of
 from inference.trainers import Courtesy
 from moderation.models import Decision
+from moderation.operations.release import ReceiptInvalid
 from tests.factories import SYSTEM
 from tests.inference.training_fixtures import TRAINER, SketchTrainer
 
@@ -94,7 +94,7 @@ class TestSuccess:
         assert job.charged_microusd == 8 * 32
         assert balance_of(submitter.organization_id).available == before - 8 * 32
         assert evidence_gaps([job.id]) == {"gate decision": []}
-        assert [finding for finding in reconcile(at=now()).findings] == []
+        assert [each.name for each in ledger_findings(job_states) if each.violations] == []
 
     def test_keeps_losses_and_samples_with_receipts(self, order: Order, run: Run) -> None:
         job = order()
@@ -155,7 +155,7 @@ class TestAnAttemptThatEnds:
 
         assert heir.epoch == zombie.epoch + 1
         assert run_training(lease=zombie, trainer=SketchTrainer(), actor=TRAINER) == "lost"
-        with pytest.raises((LeaseLost, Exception)):
+        with pytest.raises(DomainError):
             register_trained(lease=zombie, trained=trained, actor=TRAINER, at=now())
         assert not Adapter.objects.exists()
 
@@ -217,8 +217,6 @@ class TestTheGate:
     def test_an_adapter_whose_last_sample_is_withheld_is_not_registered(
         self, order: Order, run: Run
     ) -> None:
-        from inference.engine.training_protocol import SampleRefused
-
         job = order()
 
         class Refused(SketchTrainer):
@@ -242,7 +240,7 @@ class TestWithdrawal:
     ) -> None:
         job = order()
 
-        revoke_release(slug=raw_release.slug, reason="test", actor=SYSTEM, at=now())
+        revoke_release(release_id=raw_release.id, reason="test", actor=SYSTEM, at=now())
 
         job.refresh_from_db()
         assert (job.state, job.error_code) == ("failed", "model_revoked")
