@@ -69,6 +69,7 @@ class InferenceConfig(AppConfig):
             "playground",
             NavigationItem("Playground", "playground", "spark", 15, frozenset({"generate"})),
         )
+        navigation.register("training", NavigationItem("Training", "training-home", "engine", 25))
         navigation.register(
             "engines", NavigationItem("Engines", "workers", "engine", 2, per_organization=False)
         )
