@@ -20,13 +20,8 @@ from inference.kernel.training_terms import (
     STATEMENT_VERSION,
 )
 from inference.models import TrainingDataset, TrainingItem
-from inference.operations.training_data import (
-    add_item,
-    attest_rights,
-    create_dataset,
-    delete_dataset,
-    remove_item,
-)
+from inference.operations.training_data import attest_rights, create_dataset, delete_dataset
+from inference.operations.training_items import add_item, remove_item
 from inference.queries.training import attestation_of, dataset_of, datasets_of, items_of
 from moderation.operations.intake import MOST_BYTES
 

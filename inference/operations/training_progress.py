@@ -11,7 +11,6 @@ from governance.kernel.actors import Actor
 from inference.engine.protocol import Released
 from inference.engine.training_protocol import Sample, SampleRefused, StoredState
 from inference.models import TrainingJob, TrainingSample
-from inference.operations.leases import LeaseLost
 from inference.operations.running import EXTEND_EVERY
 from inference.operations.storage import StoredImage, store_image
 from inference.operations.training_leases import (
@@ -170,5 +169,3 @@ def keep_verdicts(
             at=at,
         )
 
-
-__all__ = ["LeaseLost", "TrainingProgress", "keep_checkpoint", "keep_sample", "keep_withheld"]

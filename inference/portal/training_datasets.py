@@ -27,14 +27,8 @@ from inference.kernel.training_terms import (
 )
 from inference.models import TrainingDataset
 from inference.operations.submission import Submitter
-from inference.operations.training_data import (
-    Refusals,
-    add_item,
-    attest_rights,
-    delete_dataset,
-    read_item,
-    remove_item,
-)
+from inference.operations.training_data import attest_rights, delete_dataset
+from inference.operations.training_items import Refusals, add_item, read_item, remove_item
 from inference.operations.training_orders import order_training
 from inference.operations.training_planning import TrainingRequest
 from inference.portal.training_uploads import uploads_of

@@ -14,15 +14,8 @@ from governance.kernel.errors import InvalidRequest, NotFound
 from governance.models import AuditEntry, User
 from inference.models import RightsAttestation, TrainingDataset, TrainingItem, TrainingJob
 from inference.operations.submission import Submitter
-from inference.operations.training_data import (
-    DatasetFrozen,
-    DatasetFull,
-    DatasetInUse,
-    ItemExists,
-    delete_dataset,
-    read_item,
-    remove_item,
-)
+from inference.operations.training_data import DatasetFrozen, DatasetInUse, delete_dataset
+from inference.operations.training_items import DatasetFull, ItemExists, read_item, remove_item
 from inference.queries.training import attestation_of, dataset_of
 from moderation.classifiers.canary import reference_glyph
 from moderation.models import Decision

@@ -27,7 +27,8 @@ from inference.engine.training_protocol import (
 from inference.kernel.training_terms import STATEMENT_VERSION
 from inference.models import TrainingDataset, TrainingItem, TrainingJob
 from inference.operations.submission import Submitter
-from inference.operations.training_data import add_item, attest_rights, create_dataset
+from inference.operations.training_data import attest_rights, create_dataset
+from inference.operations.training_items import add_item
 from inference.operations.training_orders import order_training
 from inference.operations.training_planning import TrainingRequest
 from moderation.operations.release import release_image

@@ -112,7 +112,7 @@ class TestJobPage:
         assert page.count('alt="Sample after step') == 4
         assert "Charged $0.000256" in page
         assert str(job.adapter_id) in page
-        assert "hx-trigger" not in page[page.index("training-progress") :]
+        assert f"{job.id}/progress" not in page
 
     def test_asks_again_while_it_is_open_and_can_be_cancelled(
         self, reader: Client, home: str, order: Callable[..., TrainingJob]
