@@ -168,4 +168,3 @@ def keep_verdicts(
             actor=actor,
             at=at,
         )
-

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
-from governance.operations.breaches import record_breach
 
 from billing.operations.holds import IdempotencyKeyReused, InsufficientBalance
 from billing.queries.balances import balance_of
 from governance.kernel.errors import InvalidRequest, NotFound
 from governance.models import AuditEntry, ModelRelease, User
 from governance.operations.authorization import LicenceRefused
+from governance.operations.termination import record_breach
 from inference.models import Generation, TrainingDataset, TrainingItem, TrainingJob
 from inference.operations.submission import Submitter
 from inference.operations.training_finishing import cancel_training
