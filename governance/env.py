@@ -147,6 +147,22 @@ class Env(BaseSettings):
         description="seconds in which a worker that is told to go (TERM) finishes what it draws; then "
         "it hands its jobs back",
     )
+    training_model: str = Field(
+        str(BASE_DIR / "inference" / "weights" / "krea-2-tiny-raw"),
+        validation_alias="LICET_TRAINING_MODEL",
+        description="folder of the Raw model that adapters (LoRA) are trained on",
+    )
+    training_gpu: str = Field(
+        "",
+        validation_alias="LICET_TRAINING_GPU",
+        description="number of the GPU that trains; empty: the worker's first, shared with its engines",
+    )
+    training_deadline_s: int = Field(
+        86_400,
+        ge=60,
+        validation_alias="LICET_TRAINING_DEADLINE_S",
+        description="seconds after which a training that is not done ends free of charge",
+    )
     adapter_slots: int = Field(
         8,
         ge=0,

@@ -248,7 +248,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A doorbell lives for milliseconds; the visibility timeout stays far above that.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600} if "redis" in BROKER_URL else {}
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
-CELERY_TASK_ROUTES = {"inference.tasks.doorbell": {"queue": "generation"}}
+CELERY_TASK_ROUTES = {
+    "inference.tasks.doorbell": {"queue": "generation"},
+    "inference.tasks.training_doorbell": {"queue": "training"},
+}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -337,6 +340,9 @@ LEAK_SCANNER_KEYS: Path | None = env.leak_scanner_keys
 ENGINE_LANES: int = env.engine_lanes
 JOB_DEADLINE_S: int = env.job_deadline_s
 DRAIN_S: int = env.drain_s
+TRAINING_MODEL: str = env.training_model
+TRAINING_GPU: str = env.training_gpu
+TRAINING_DEADLINE_S: int = env.training_deadline_s
 ADAPTER_SLOTS: int = env.adapter_slots
 ADAPTER_RANK: int = env.adapter_rank
 BATCH_TOKENS: int = env.batch_tokens

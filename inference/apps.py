@@ -46,6 +46,11 @@ class InferenceConfig(AppConfig):
 
         examinations.register("inference", "inference.operations.examining")
         register_job_states(states_of)
+        from inference.operations.training_sweeping import void_trainings_of_release
+        from inference.queries.training import training_states_of
+
+        register_job_states(training_states_of)
+        revocation_hooks.register("trainings", void_trainings_of_release)
         from inference.queries.gauges import job_gauges
 
         gauges.register("jobs", job_gauges)
@@ -64,6 +69,7 @@ class InferenceConfig(AppConfig):
             "playground",
             NavigationItem("Playground", "playground", "spark", 15, frozenset({"generate"})),
         )
+        navigation.register("training", NavigationItem("Training", "training-home", "engine", 25))
         navigation.register(
             "engines", NavigationItem("Engines", "workers", "engine", 2, per_organization=False)
         )

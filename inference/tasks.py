@@ -15,10 +15,12 @@ from inference.engine.spawning import end_early, engines_of_this_host
 from inference.operations import deleting, references, sweeping
 from inference.operations.idempotency import forget_old_keys
 from inference.operations.revoking import void_stopped
+from inference.operations.training_sweeping import sweep_trainings
 from inference.supervisor import Supervisor
+from inference.trainers import TrainingSupervisor, shares_its_device
 
 # The queue that only engine hosts consume; settings.CELERY_TASK_ROUTES sends the doorbell there.
-QUEUE = "generation"
+QUEUE, TRAINING_QUEUE = "generation", "training"
 SCHEDULE = {
     "sweep-generations": {
         "task": "inference.tasks.sweep",
@@ -36,6 +38,7 @@ BETWEEN_RINGS_S = 0.02
 
 logger = logging.getLogger(__name__)
 supervisors: list[Supervisor] = []
+training_supervisors: list[TrainingSupervisor] = []
 
 
 @shared_task
@@ -46,10 +49,18 @@ def doorbell(generation_id: str) -> None:  # noqa: ARG001 (the id is for people 
 
 
 @shared_task
+def training_doorbell(job_id: str) -> None:  # noqa: ARG001 (the id is for people reading the broker)
+    """Wake the supervisor of trainings. Losing or doubling it changes nothing."""
+    for supervisor in training_supervisors:
+        supervisor.doorbell.set()
+
+
+@shared_task
 def sweep() -> None:
     """What dead workers, withdrawn models and stopped organizations left behind."""
     sweeping.sweep(at=now())
     void_stopped(at=now())
+    sweep_trainings(at=now())
 
 
 @shared_task
@@ -101,9 +112,17 @@ def enqueue(generation_id: UUID) -> None:
     doorman.ring(generation_id)
 
 
+def enqueue_training(job_id: UUID) -> None:
+    """Ring for a committed training; one that is not heard is found by the supervisor's poll."""
+    try:
+        training_doorbell.apply_async((str(job_id),), retry=False)
+    except (OSError, OperationalError) as error:
+        logger.warning("the training's doorbell was not sent: %s", error)
+
+
 @worker_ready.connect
 def start_supervisors(sender: object = None, **_: object) -> None:
-    """Start an engine where this worker serves the generation queue."""
+    """Start engines where this worker serves the generation queue, trainings where it serves theirs."""
     queues = getattr(getattr(sender, "app", None), "amqp", None)
     consumed = queues.queues.consume_from if queues is not None else {}
     if QUEUE in consumed and not supervisors:
@@ -111,6 +130,10 @@ def start_supervisors(sender: object = None, **_: object) -> None:
             supervisors.append(Supervisor(number, model=model, gpu=gpu))
             supervisors[-1].start()
     end_early()
+    if TRAINING_QUEUE in consumed and not training_supervisors:
+        shared = shares_its_device(serves_generations=QUEUE in consumed)
+        training_supervisors.append(TrainingSupervisor(shared=shared))
+        training_supervisors[-1].start()
 
 
 @worker_shutting_down.connect
@@ -124,6 +147,9 @@ def dismiss_supervisors(sig: str = "", **_: object) -> None:
             supervisor.drain()
         else:
             supervisor.stop()
+    # A training goes on from its last checkpoint and has no image to finish.
+    for training_supervisor in training_supervisors:
+        training_supervisor.stop()
 
 
 @worker_shutdown.connect

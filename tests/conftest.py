@@ -155,7 +155,12 @@ prepare_environment()
 django.setup()
 
 # Domain fixtures; they import models, so they come after the set-up.
-pytest_plugins = ["tests.factories", "tests.governance.receivers", "tests.observability.caught"]
+pytest_plugins = [
+    "tests.factories",
+    "tests.governance.receivers",
+    "tests.observability.caught",
+    "tests.inference.training_fixtures",
+]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,7 +1,7 @@
 """Prices from a price list: integers in, µUSD out, one rounding per image.
 
     per image = ceil(base(variant, size) x steps / included steps) + adapters + style references
-    training  = steps x price of a step, where the list offers training
+    training  = steps x ceil(price of a step at 1024 x 1024 px x pixels / 1024^2), where it is offered
 
 A published price list never changes; a job keeps the quote that it was accepted with.
 """
@@ -13,8 +13,10 @@ from uuid import UUID
 from governance.kernel.errors import DomainError
 from governance.kernel.money import LARGEST_AMOUNT, Microdollars
 
-# µUSD for one optimizer step of training an adapter; a list without it offers no training.
+# µUSD for one optimizer step of training an adapter on a picture of TRAINING_PIXELS; a list without it
+# offers no training.
 TRAINING = "training_step_microusd"
+TRAINING_PIXELS = 1024 * 1024
 
 
 class PriceNotFound(DomainError):
@@ -50,7 +52,7 @@ class Quote:
     lines: tuple[Line, ...]
     currency: str = "USD"
     # What was priced: release, variant, width, height, steps, adapters, style_references; or
-    # training_steps.
+    # training_steps and training_pixels.
     priced: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -124,21 +126,25 @@ def price(
     )
 
 
-def price_training(body: dict[str, Any], *, price_version_id: UUID, steps: int) -> Quote:
-    """The quote for training an adapter (LoRA): each step is a unit, captured by those that were run.
+def price_training(
+    body: dict[str, Any], *, price_version_id: UUID, steps: int, pixels: int = TRAINING_PIXELS
+) -> Quote:
+    """The quote for training an adapter (LoRA) on pictures of ``pixels``: each step is a unit.
 
-    Raises PriceNotFound where the list offers no training.
+    A step costs in proportion to its pixels, rounded up to whole µUSD; captured by the steps that were
+    run. Raises PriceNotFound where the list offers no training.
     """
-    unit = body.get(TRAINING)
-    if unit is None:
+    listed = body.get(TRAINING)
+    if listed is None:
         raise PriceNotFound("The price list in force offers no training.")
+    unit = -(-listed * pixels // TRAINING_PIXELS)
     return Quote(
         amount=Microdollars(unit * steps),
         per_image=Microdollars(unit),
         images=steps,
         price_version_id=price_version_id,
-        lines=(Line("training step", steps, unit),),
-        priced={"training_steps": steps},
+        lines=(Line(f"training step, {pixels:,} px", steps, unit),),
+        priced={"training_steps": steps, "training_pixels": pixels},
     )
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from billing.kernel.pricing import PriceNotFound, Quote, price, price_training
+from billing.kernel.pricing import TRAINING_PIXELS, PriceNotFound, Quote, price, price_training
 from billing.models import PriceVersion
 
 __all__ = ["PriceNotFound", "Quote", "quote_generation", "quote_training"]
@@ -42,10 +42,13 @@ def quote_generation(
     )
 
 
-def quote_training(*, steps: int, at: datetime) -> Quote:
-    """The price of training an adapter for so many steps. Raises PriceNotFound."""
+def quote_training(*, steps: int, at: datetime, pixels: int = TRAINING_PIXELS) -> Quote:
+    """The price of training an adapter for so many steps on pictures of ``pixels``.
+
+    Raises PriceNotFound.
+    """
     version = version_in_force(at)
-    return price_training(price_list(version), price_version_id=version, steps=steps)
+    return price_training(price_list(version), price_version_id=version, steps=steps, pixels=pixels)
 
 
 def version_in_force(at: datetime) -> UUID:

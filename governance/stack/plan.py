@@ -50,7 +50,7 @@ def worker_command(log_level: str) -> tuple[str, ...]:
     """The Celery supervisor, which starts the engine itself, and before anything else."""
     pool = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
     habits = ("--without-gossip", "--without-mingle", "--loglevel", log_level)
-    queues = ("--queues", "generation,housekeeping", "--hostname", "supervisor@%h")
+    queues = ("--queues", "generation,training,housekeeping", "--hostname", "supervisor@%h")
     return (PYTHON, "-m", "inference.worker", *pool, *queues, *habits)
 
 

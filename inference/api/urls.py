@@ -18,6 +18,19 @@ from inference.api.references import (
 )
 from inference.api.replicate import ModelPredictions, Prediction, PredictionCancel, Predictions
 from inference.api.retention import ImageRetentionView
+from inference.api.training_data import (
+    TrainingAttestation,
+    TrainingDatasetDetail,
+    TrainingDatasets,
+    TrainingItemDetail,
+    TrainingItems,
+)
+from inference.api.training_jobs import (
+    TrainingCancel,
+    TrainingDetail,
+    TrainingJobs,
+    TrainingSampleContent,
+)
 
 openai = [
     path("v1/images/generations", waiting(ImagesGenerations), name="images-generations"),
@@ -56,6 +69,19 @@ native = [
     path("v1/balance", BalanceView.as_view(), name="balance"),
     path("v1/organization/image_retention", ImageRetentionView.as_view(), name="image-retention"),
 ]
+DATASET = "v1/training/datasets/<uuid:dataset_id>"
+JOB = "v1/training/jobs/<uuid:job_id>"
+training = [
+    path("v1/training/datasets", TrainingDatasets.as_view(), name="training-datasets"),
+    path(DATASET, TrainingDatasetDetail.as_view(), name="training-dataset"),
+    path(f"{DATASET}/items", TrainingItems.as_view(), name="training-items"),
+    path(f"{DATASET}/items/<uuid:item_id>", TrainingItemDetail.as_view(), name="training-item"),
+    path(f"{DATASET}/attestation", TrainingAttestation.as_view(), name="training-attestation"),
+    path("v1/training/jobs", TrainingJobs.as_view(), name="training-jobs"),
+    path(JOB, TrainingDetail.as_view(), name="training-job"),
+    path(f"{JOB}/cancel", TrainingCancel.as_view(), name="training-cancel"),
+    path(f"{JOB}/samples/<int:step>", TrainingSampleContent.as_view(), name="training-sample"),
+]
 # InferenceClient(base_url="…/v1") posts to that very address, so it is the default model's.
 huggingface = [
     path("hf/models/<path:model>", waiting(TextToImage), name="hf-text-to-image"),
@@ -80,4 +106,4 @@ krea = [
     path("generate/image/krea/krea-2/<str:variant>", waiting(KreaGenerate), name="krea-generate"),
     path("jobs/<uuid:generation_id>", KreaJobs.as_view(), name="krea-job"),
 ]
-urlpatterns = [*openai, *native, *huggingface, *replicate, *krea]
+urlpatterns = [*openai, *native, *training, *huggingface, *replicate, *krea]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+ENGINE = "inference.engine.process"
 DRIVER = Path("/proc/driver/nvidia/gpus")
 # The process and our end of its connection.
 Spawned = tuple["subprocess.Popen[bytes]", Connection]
@@ -34,11 +35,11 @@ def count_gpus() -> int:
     return len(list(DRIVER.iterdir())) if DRIVER.is_dir() else 0
 
 
-def spawn(model: str, gpu: str) -> Spawned:
-    """A new engine process and our end of its connection; empty ``model``: the settings' first."""
+def spawn(model: str, gpu: str, *, program: str = ENGINE) -> Spawned:
+    """A new process of the engine and our end of its connection; empty ``model``: the settings' first."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(  # noqa: S603 (our own module, no shell)
-        [sys.executable, "-m", "inference.engine.process", str(theirs.fileno())],
+        [sys.executable, "-m", program, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         env={
             # Threads that spin while they wait starve the neighbours on a small machine.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.training_utils import cast_training_params
 from numpy.typing import NDArray
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
@@ -52,6 +53,17 @@ class Recipe:
     batch: int = 1
     seed: int = 0
     checkpoint_every: int = 100
+    # Steps from one sample to the next, 0: none. The last step is always one.
+    sample_every: int = 0
+
+    def saves_after(self, step: int) -> bool:
+        """Whether the training is saved after ``step``: at the latest when it is done."""
+        return step % self.checkpoint_every == 0 or step == self.steps
+
+    def samples_after(self, step: int) -> bool:
+        """Whether a sample is drawn after ``step``."""
+        every = self.sample_every
+        return every > 0 and (step % every == 0 or step == self.steps)
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,10 @@ class Encoded:
     height: int
 
 
+def ignore(_step: int) -> None:
+    """Nobody asks."""
+
+
 def train_adapter(
     model: LoadedModel,
     examples: Sequence[Example],
@@ -72,10 +88,14 @@ def train_adapter(
     on_step: Callable[[int, float], None],
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
+    on_saved: Callable[[int], None] = ignore,
+    on_sample: Callable[[int], None] = ignore,
 ) -> bytes:
     """The trained adapter as a normalised file. Goes on from ``checkpoint`` where there is one.
 
-    ``on_step`` is told the step (from 1) and its loss. Raises Cancelled within a step of
+    ``on_step`` is told the step (from 1) and its loss, ``on_saved`` that ``checkpoint`` was written;
+    ``on_sample`` may draw with the model, which carries the adapter as it is by then. A sample comes
+    before the checkpoint of its step, so that none is lost. Raises Cancelled within a step of
     ``should_stop`` turning true, and PromptTooLong. The model is left as it was.
     """
     run = Run(model, recipe)
@@ -87,8 +107,11 @@ def train_adapter(
                 run.save(checkpoint)
                 raise Cancelled
             on_step(run.step + 1, run.train_step(encoded))
-            if run.step % recipe.checkpoint_every == 0:
+            if recipe.samples_after(run.step):
+                on_sample(run.step)
+            if recipe.saves_after(run.step):
                 run.save(checkpoint)
+                on_saved(run.step)
         return run.as_file()
     finally:
         run.close()
@@ -115,6 +138,10 @@ class Run:
         self.transformer.add_adapter(
             LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=TARGETS), NAME
         )
+        # Small steps vanish in bfloat16.
+        cast_training_params(self.transformer, dtype=torch.float32)
+        if model.device.type == "cuda":
+            self.transformer.enable_gradient_checkpointing()
         self.trained = [p for p in self.transformer.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.trained, lr=recipe.learning_rate, weight_decay=0.01)
 
@@ -191,6 +218,7 @@ class Run:
 
     def close(self) -> None:
         """Take the adapter out of the model again."""
+        self.transformer.disable_gradient_checkpointing()
         self.transformer.delete_adapters(NAME)
         for parameter in self.transformer.parameters():
             parameter.requires_grad_(requires_grad=False)

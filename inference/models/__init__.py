@@ -6,10 +6,19 @@ from inference.models.generations import FINAL_STATES, OPEN_STATES, Artifact, Ge
 from inference.models.idempotency import IdempotencyKey
 from inference.models.references import Moodboard, StyleReference
 from inference.models.retention import ImageRetention
+from inference.models.training_data import RightsAttestation, TrainingDataset, TrainingItem
+from inference.models.training_jobs import (
+    OPEN_TRAINING_STATES,
+    TrainingJob,
+    TrainingLoss,
+    TrainingSample,
+    TrainingState,
+)
 
 __all__ = [
     "FINAL_STATES",
     "OPEN_STATES",
+    "OPEN_TRAINING_STATES",
     "Adapter",
     "Artifact",
     "EngineStatus",
@@ -17,7 +26,14 @@ __all__ = [
     "IdempotencyKey",
     "ImageRetention",
     "Moodboard",
+    "RightsAttestation",
     "State",
     "StyleReference",
     "TenantShare",
+    "TrainingDataset",
+    "TrainingItem",
+    "TrainingJob",
+    "TrainingLoss",
+    "TrainingSample",
+    "TrainingState",
 ]

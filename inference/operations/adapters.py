@@ -1,6 +1,6 @@
 """Taking in adapters: normalised, validated, on record with lineage and notice, private."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,10 @@ class AdapterChoice:
     strength: float = 1.0
 
 
+def nothing(_adapter: Adapter) -> None:
+    """For a caller without rows of its own."""
+
+
 def upload_adapter(
     *,
     data: bytes,
@@ -63,6 +67,7 @@ def upload_adapter(
     trigger: str = "",
     shared_with_group: bool = False,
     source: str = "upload",
+    then: Callable[[Adapter], None] = nothing,
 ) -> Adapter:
     """Normalise, validate and register a LoRA file for ``organization_id``.
 
@@ -70,6 +75,7 @@ def upload_adapter(
     (name, trigger, metadata) passes the gate like a prompt, and the decision is on record. Raises
     InvalidRequest, TensorFileInvalid, AdapterInvalid, ReleaseDenied, AdapterExists, NotFound (the base
     model), PromptBlocked, PromptHeld, GateUnavailable.
+    ``then`` belongs to the transaction that writes it: what it raises leaves no adapter behind.
     An adapter that changes nothing is taken, and says so. Not retryable, but for AdapterExists.
     """
     if not name.strip() or len(data) > MOST_BYTES:
@@ -107,7 +113,7 @@ def upload_adapter(
     adapter.blob = f"{organization_id}/adapters/{adapter.id}.safetensors"
     default_storage.save(adapter.blob, ContentFile(normal))
     try:
-        register(adapter, base, file, screened, len(data), actor, at)
+        register(adapter, base, file, screened, len(data), actor, at, then)
     except Exception:
         default_storage.delete(adapter.blob)
         raise
@@ -138,6 +144,7 @@ def register(
     sent_bytes: int,
     actor: Actor,
     at: datetime,
+    then: Callable[[Adapter], None],
 ) -> None:
     """The registry's entry, the row and the audit entry in one transaction."""
     adapter.release = register_release(
@@ -167,6 +174,7 @@ def register(
         at=at,
     )
     record(adapter, actor, "adapter.registered", modules=len(file.pairs), base=base.slug)
+    then(adapter)
 
 
 @transaction.atomic

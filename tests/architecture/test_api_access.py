@@ -16,7 +16,7 @@ from governance.models import Organization, Role, User
 from governance.operations.api_keys import CreatedKey, create_api_key
 from governance.operations.invitations import invite_member
 from governance.operations.webhook_endpoints import create_webhook_endpoint, send_test_event
-from inference.models import Generation
+from inference.models import Generation, TrainingJob
 from tests.factories import NOON
 from tests.inference.conftest import (  # noqa: F401 (fixtures)
     funded,
@@ -83,14 +83,19 @@ def ids(
     owner: User,
     api_key: CreatedKey,
     submit: Callable[..., Generation],  # noqa: F811
+    order: Callable[..., TrainingJob],
 ) -> dict[str, object]:
     """One object of every kind that the first tenant has."""
     who: dict[str, Any] = {"organization_id": organization.id, "actor": SYSTEM, "at": NOON}
     endpoint = create_webhook_endpoint(
         url="https://example.com/", events=(), description="", **who
     ).endpoint
+    training = order()
     return {
         "generation_id": submit().id,
+        "job_id": training.id,
+        "dataset_id": training.dataset_id,
+        "item_id": training.dataset.items.earliest("id").id,
         "endpoint_id": endpoint.id,
         "delivery_id": send_test_event(endpoint_id=endpoint.id, **who).id,
         "user_id": owner.id,

@@ -225,6 +225,13 @@ class TestTraining:
         assert hold.amount == usd(2)
         assert account.capture(hold.hold_id, images=400) == 800_000
 
+    def test_a_step_costs_in_proportion_to_its_pixels_rounded_up(self) -> None:
+        small = quote_training(steps=10, pixels=512 * 512, at=now())
+        tiny = quote_training(steps=10, pixels=128 * 128, at=now())
+
+        assert (small.per_image, small.amount) == (500, 5_000)
+        assert (tiny.per_image, tiny.amount) == (32, 320)
+
     def test_a_list_without_it_offers_none(self) -> None:
         body = dict(PriceVersion.objects.get().body)
         del body["training_step_microusd"]

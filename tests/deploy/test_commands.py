@@ -85,14 +85,19 @@ def test_a_slip_is_found(wrong: list[str]) -> None:
 
 
 def consumed(image: str) -> set[str]:
-    command = targets()[image].command
+    return queues_of(targets()[image].command)
+
+
+def queues_of(command: list[str]) -> set[str]:
     return set(command[command.index("--queues") + 1].split(","))
 
 
 def test_every_queue_has_its_worker() -> None:
     routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
 
-    assert consumed("worker-gpu") == routed
+    trains = queues_of(pod_containers()["worker-training/worker-training"]["command"])
+    assert consumed("worker-gpu") | trains == routed
+    assert not consumed("worker-gpu") & trains
     assert consumed("worker-cpu") == {settings.CELERY_TASK_DEFAULT_QUEUE}
 
 
