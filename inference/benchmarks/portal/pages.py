@@ -83,7 +83,9 @@ def value_of(blank: str, name: str) -> Any:
 def of_licence(name: str, home: Organization) -> Any:
     """The licence pages call every blank ``id``."""
     if name.startswith("member"):
-        return first(User.objects.filter(memberships__organization=home, memberships__role="member"))
+        return first(
+            User.objects.filter(memberships__organization=home, memberships__role="member")
+        )
     if name.startswith("attestation"):
         return first(Attestation.objects.filter(organization=home))
     return None
@@ -101,6 +103,6 @@ def cell(table: str, column: str, condition: str, home: Organization | None) -> 
 
     of_home = f" AND organization_id = '{home.id}'" if home else ""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM {table} WHERE {condition}{of_home} LIMIT 1")  # noqa: S608
+        cursor.execute(f"SELECT {column} FROM {table} WHERE {condition}{of_home} LIMIT 1")
         row = cursor.fetchone()
     return row[0] if row else None
