@@ -53,7 +53,7 @@ SELECT gen_random_uuid(), organization_id, 'user:' || user_id, user_id, organiza
 INSERT INTO governance_seat_pool (id, used) SELECT id, %(people)s FROM bench_organization
 ON CONFLICT (id) DO NOTHING;
 INSERT INTO governance_seat_snapshot (id, pool_id, day, used, pending, "limit", peak)
-SELECT gen_random_uuid(), o.id, current_date - d, %(people)s - d / 9, 0, 50, %(people)s - d / 9
+SELECT gen_random_uuid(), o.id, current_date - d, greatest(%(people)s - d / 9, 0), 0, 50, greatest(%(people)s - d / 9, 0)
 FROM bench_organization o, generate_series(0, 89) AS d;
 INSERT INTO governance_attestation (id, organization_id, period_start, period_end, bracket, affiliates,
     signer_name, signer_title, signed_at, expires_at, evidence_name, evidence_path, evidence_sha256,
