@@ -19,7 +19,7 @@ from governance.queries.standing_json import reason_from_json
 
 SOON = timedelta(days=30)
 NEAREST = 5
-SHOWN = 200
+SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Brief:
 
 @dataclass(frozen=True)
 class ComplianceOverview:
-    """What the operator's home shows; ``rows`` are the worst, at most 200 of ``total``."""
+    """What the operator's home shows; ``rows`` are the worst, at most 50 of ``total``."""
 
     rows: list[Row]
     total: int

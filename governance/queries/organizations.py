@@ -28,7 +28,8 @@ def organizations_of_person(user: User) -> list[Organization]:
 
 def organization_names(ids: Iterable[UUID | None]) -> dict[UUID, str]:
     """The names of these organizations."""
-    return dict(Organization.objects.filter(id__in=set(ids) - {None}).values_list("id", "name"))
+    known = {id_ for id_ in ids if id_ is not None}
+    return dict(Organization.objects.filter(id__in=known).values_list("id", "name"))
 
 
 def organizations_named(words: str, *, user: User, limit: int = 8) -> list[Organization]:

@@ -139,8 +139,9 @@ def visit(browser: Any, role: str, page: Any, visits: int) -> Figure | None:
     if first.status_code != 200:  # noqa: PLR2004 (a page was shown)
         return None
     times: list[float] = []
+    asked = CaptureQueriesContext(connection)
     for _ in range(visits):
-        with CaptureQueriesContext(connection) as asked:
+        with asked:
             began = time.perf_counter()
             answer = browser.get(page.address)
             b"".join(answer) if answer.streaming else answer.content

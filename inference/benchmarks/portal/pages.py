@@ -1,6 +1,7 @@
 """Which pages there are, from the resolver itself, and with what their blanks are filled."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ def value_of(blank: str, name: str) -> Any:
     """What fills one blank, from the organization with the most jobs; None where there is nothing."""
     home = Organization.objects.get(slug=LARGEST)
     jobs = Generation.objects.filter(organization=home)
-    own = {
+    own: dict[str, Callable[[], Any]] = {
         "slug": lambda: home.slug,
         "key_id": lambda: first(ApiKey.objects.filter(organization=home)),
         "generation_id": lambda: first(jobs.filter(state="succeeded").order_by("-id")),
