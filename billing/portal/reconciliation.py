@@ -44,7 +44,6 @@ def reconciliation_page(request: HttpRequest) -> HttpResponse:
         "gone": gone_differences(),
         "waiting": adjustments(waiting=True),
         "decided": adjustments(waiting=False),
-        "organizations": Organization.objects.order_by("name"),
         "reader": str(request.user.pk),
     }
     return render(request, "billing/reconciliation.html", context)
@@ -66,7 +65,9 @@ def ask_adjustment(request: HttpRequest) -> HttpResponse:
     try:
         organization = Organization.objects.filter(slug=request.POST.get("organization")).first()
         if organization is None:
-            raise NotFound("Choose an organization.")
+            raise NotFound(
+                "No organization has this short name. It is the part after /o/ in its address."
+            )
         asked = request_adjustment(
             organization_id=organization.id,
             amount=microdollars(request.POST.get("amount", ""), "amount"),

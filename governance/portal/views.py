@@ -1,5 +1,7 @@
 """Signing in and out, the way home, and the operator's first page."""
 
+from typing import Any
+
 from allauth.account.utils import perform_login
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
@@ -12,10 +14,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from governance.api.authentication import client_ip
 from governance.kernel.registry import operator_tiles
+from governance.models import KillSwitch, TerminationNotice
 from governance.operations.login_links import LoginLinkSpent, redeem_login_link
+from governance.portal.licence.forms import ReasonForm
+from governance.portal.licence.record_forms import NoticeForm
 from governance.queries.audit import latest_entries
-from governance.queries.compliance import compliance_overview
+from governance.queries.compliance import ComplianceOverview, compliance_overview
 from governance.queries.organizations import organizations_of_person
+from governance.queries.terms import terms_in_force
 
 SHOWN = 10
 # As the seats bar: from here on the limit is near.
@@ -76,24 +82,38 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def operator(request: HttpRequest) -> HttpResponse:
-    """The operator's home: one sentence, the figures with their evidence, the worst, the latest."""
+    """The operator's home: one sentence, figures with their evidence, the worst, the latest, the brakes."""
     if not request.user.is_staff:
         raise Http404
     at = now()
     overview = compliance_overview(at=at)
-    nearest = next(iter(overview.nearest_seats), None)
-    seats = nearest.standing.seats if nearest else None
+    notices = TerminationNotice.objects.filter(withdrawn_at=None).select_related("release")
     return render(
         request,
         "governance/operator.html",
         {
             "overview": overview,
-            "worst": overview.rows[:SHOWN],
-            "nearest": nearest,
-            "nearest_limit": f"of {seats.limit}" if seats else "",
-            "nearest_tone": "warn" if seats and seats.used >= NEAR_LIMIT * seats.limit else "",
-            "of_all": f"of {len(overview.rows)}",
+            **nearest_figures(overview),
+            "of_all": f"of {overview.total:,}",
             "tiles": [each for source in operator_tiles.all() for each in source(at)],
             "entries": latest_entries(None, limit=SHOWN),
+            "notices": notices.order_by("ends_at"),
+            "notice_form": NoticeForm(),
+            "switch": KillSwitch.objects.get(id=1),
+            "terms": terms_in_force(at),
+            "reason_form": ReasonForm(),
         },
     )
+
+
+def nearest_figures(overview: ComplianceOverview) -> dict[str, Any]:
+    """The tile of the organization that is nearest to its seat line."""
+    nearest = next(iter(overview.nearest_seats), None)
+    if nearest is None:
+        return {"nearest": None}
+    seats = nearest.standing.seats
+    return {
+        "nearest": nearest,
+        "nearest_limit": f"of {seats.limit}",
+        "nearest_tone": "warn" if seats.used >= NEAR_LIMIT * seats.limit else "",
+    }

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from governance.licensing.standing import Reason, Seats, Standing, Status
 from governance.models import (
@@ -19,6 +19,7 @@ from governance.queries.standing_json import reason_from_json
 
 SOON = timedelta(days=30)
 NEAREST = 5
+SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -46,62 +47,114 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Brief:
+    """What the order of all organizations needs to know of one."""
+
+    id: UUID
+    may_generate: bool
+    severity: int
+    used: int
+    limit: int
+
+    @property
+    def needs_action(self) -> bool:
+        """Whether somebody has to do something."""
+        return bool(self.severity) or not self.may_generate
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Worst first."""
+        return (self.may_generate, -self.severity)
+
+
+@dataclass(frozen=True)
 class ComplianceOverview:
-    """What the compliance home shows; ``rows`` are worst first."""
+    """What the operator's home shows; ``rows`` are the worst, at most 50 of ``total``."""
 
     rows: list[Row]
+    total: int
     may_generate: int
-    needing: list[Row]
+    need_action: int
     nearest_seats: list[Row]
     expiring: list[Attestation]
+    expiring_total: int
     notice: TerminationNotice | None
 
 
 def compliance_overview(*, at: datetime) -> ComplianceOverview:
-    """Every organization with its standing, and what is due within 30 days.
+    """The worst organizations with their standing, figures of all, and what is due within 30 days.
 
-    Kept standings that still hold are read; only the others are decided anew.
+    Kept standings that still hold are read; only the others are decided anew. Of all organizations only
+    a few columns are read, of the shown ones everything.
     """
-    decided = _lines(at)
-    organizations = Organization.objects.filter(id__in=decided).order_by("name")
-    rows = [Row(organization, decided[organization.id]) for organization in organizations]
-    rows.sort(key=lambda row: (row.standing.may_generate, -row.standing.status.severity))
-    by_seats = sorted(
-        rows, key=lambda r: r.standing.seats.used / max(r.standing.seats.limit, 1), reverse=True
-    )
-    newest = (
-        Attestation.objects.order_by("organization_id", "-signed_at")
-        .distinct("organization_id")
-        .values("id")
-    )
+    kept = _kept_standings(at)
+    briefs, fresh = _briefs(kept, at)
+    worst = sorted(briefs, key=lambda brief: brief.rank)[:SHOWN]
+    by_seats = sorted(briefs, key=lambda b: b.used / max(b.limit, 1), reverse=True)[:NEAREST]
+    rows = _rows({brief.id for brief in worst + by_seats}, kept, fresh)
+    due = _expiring(at)
     return ComplianceOverview(
-        rows=rows,
-        may_generate=sum(row.standing.may_generate for row in rows),
-        needing=[r for r in rows if r.standing.status.severity or not r.standing.may_generate],
-        nearest_seats=by_seats[:NEAREST],
-        expiring=list(
-            Attestation.objects.filter(id__in=newest, expires_at__gt=at, expires_at__lte=at + SOON)
-            .select_related("organization")
-            .order_by("expires_at")
-        ),
+        rows=[rows[brief.id] for brief in worst],
+        total=len(briefs),
+        may_generate=sum(brief.may_generate for brief in briefs),
+        need_action=sum(brief.needs_action for brief in briefs),
+        nearest_seats=[rows[brief.id] for brief in by_seats],
+        expiring=list(due.select_related("organization").order_by("expires_at")[:NEAREST]),
+        expiring_total=due.count(),
         notice=TerminationNotice.objects.filter(withdrawn_at=None, release=None)
         .order_by("ends_at")
         .first(),
     )
 
 
-def _lines(at: datetime) -> dict[UUID, Line]:
+def _expiring(at: datetime) -> QuerySet[Attestation]:
+    """Attestations that end within 30 days and were followed by no newer one."""
+    newer = Attestation.objects.filter(
+        organization_id=OuterRef("organization_id"), signed_at__gt=OuterRef("signed_at")
+    )
+    ending = Attestation.objects.filter(expires_at__gt=at, expires_at__lte=at + SOON)
+    return ending.exclude(Exists(newer))
+
+
+def _kept_standings(at: datetime) -> QuerySet[OrganizationStanding]:
     host_epoch = KillSwitch.objects.values_list("epoch", flat=True).get(id=1)
-    kept = OrganizationStanding.objects.filter(
+    return OrganizationStanding.objects.filter(
         Q(changes_at=None) | Q(changes_at__gt=at),
         facts_epoch=F("organization__facts_epoch"),
         host_epoch=host_epoch,
     )
-    lines = {row.organization_id: _kept(row) for row in kept}
-    known = Organization.objects.values_list("id", flat=True)
-    stale = [id_ for id_ in known if id_ not in lines]
+
+
+def _briefs(
+    kept: QuerySet[OrganizationStanding], at: datetime
+) -> tuple[list[Brief], dict[UUID, Standing]]:
+    """Every organization by name, and the standings that had to be decided for it."""
+    columns = ("organization_id", "may_generate", "status", "seats_used", "seats_limit")
+    severities = {str(status): status.severity for status in Status}
+    known = {
+        row[0]: Brief(row[0], row[1], severities[row[2]], row[3], row[4])
+        for row in kept.values_list(*columns)
+    }
+    everyone = list(Organization.objects.order_by("name").values_list("id", flat=True))
+    stale = [id_ for id_ in everyone if id_ not in known]
     fresh = standings(at, organization_ids=stale) if stale else {}
-    return lines | {id_: _decided(standing) for id_, standing in fresh.items()}
+    known |= {
+        id_: Brief(id_, s.may_generate, s.status.severity, s.seats.used, s.seats.limit)
+        for id_, s in fresh.items()
+    }
+    return [known[id_] for id_ in everyone if id_ in known], fresh
+
+
+def _rows(
+    ids: set[UUID], kept: QuerySet[OrganizationStanding], fresh: dict[UUID, Standing]
+) -> dict[UUID, Row]:
+    """The rows to show, with everything that they say."""
+    rows = {
+        row.organization_id: Row(row.organization, _kept(row))
+        for row in kept.filter(organization_id__in=ids).select_related("organization")
+    }
+    decided = Organization.objects.filter(id__in=[id_ for id_ in ids if id_ in fresh])
+    return rows | {each.id: Row(each, _decided(fresh[each.id])) for each in decided}
 
 
 def _kept(row: OrganizationStanding) -> Line:

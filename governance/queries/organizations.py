@@ -1,5 +1,6 @@
 """Reading organizations for the portal."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import Q
@@ -25,9 +26,10 @@ def organizations_of_person(user: User) -> list[Organization]:
     )
 
 
-def all_organizations() -> list[Organization]:
-    """Every organization, by name; for the operator."""
-    return list(Organization.objects.order_by("name"))
+def organization_names(ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """The names of these organizations."""
+    known = {id_ for id_ in ids if id_ is not None}
+    return dict(Organization.objects.filter(id__in=known).values_list("id", "name"))
 
 
 def organizations_named(words: str, *, user: User, limit: int = 8) -> list[Organization]:

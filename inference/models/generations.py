@@ -120,6 +120,9 @@ class Generation(models.Model):
                 fields=["deadline_at"], name="generation_deadline", condition=Q(state="queued")
             ),
             models.Index(
+                fields=["-finished_at"], name="generation_failed", condition=Q(state="failed")
+            ),
+            models.Index(
                 fields=["lease_until"], name="generation_running", condition=Q(state="running")
             ),
         ]

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db.models import Count, Q
 
 from governance.kernel.registry import OperatorTile
+from governance.queries.lately import lately
 from governance.templatetags.licet import seconds
 from inference.models import Generation, State
 from inference.queries.backlog import backlog_seconds
@@ -23,18 +24,23 @@ def operator_figures(at: datetime) -> list[OperatorTile]:
 def month(at: datetime) -> OperatorTile:
     """Requests since the first of the month (UTC) and what became of them."""
     first = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    counts = Generation.objects.filter(created_at__gte=first).aggregate(
-        all=Count("id"),
-        delivered=Count("id", filter=Q(state=State.SUCCEEDED)),
-        blocked=Count("id", filter=Q(state=State.BLOCKED)),
-    )
+    counts = lately(f"month:{first:%Y-%m}", lambda: counted_since(first))
     about = f"{counts['delivered']:,} delivered, {counts['blocked']:,} blocked"
     return OperatorTile("Generations this month", f"{counts['all']:,}", about=about)
 
 
+def counted_since(first: datetime) -> dict[str, int]:
+    """Requests since ``first``: all, delivered, blocked."""
+    return Generation.objects.filter(created_at__gte=first).aggregate(
+        all=Count("id"),
+        delivered=Count("id", filter=Q(state=State.SUCCEEDED)),
+        blocked=Count("id", filter=Q(state=State.BLOCKED)),
+    )
+
+
 def coverage(at: datetime) -> OperatorTile:
     """The share of decisions for which every required classifier answered, in seven days."""
-    counts = decided_counts(at=at)
+    counts = lately("decided", lambda: decided_counts(at=at))
     judged = counts["all"] - counts["incomplete"]
     share = judged / counts["all"] if counts["all"] else 1.0
     return OperatorTile(

@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_POST
 
 from governance.kernel.errors import DomainError
+from governance.queries.lately import lately
 from moderation.models import Policy
 from moderation.operations.policies import (
     PolicyInvalid,
@@ -46,8 +47,8 @@ def health(request: HttpRequest) -> HttpResponse:
         "bundle": active_bundle(),
         "modalities": [word for _, word in MODALITIES],
         "coverage": coverage(active_bundle()),
-        "figures": detector_figures(at=at),
-        "counts": decided_counts(at=at),
+        "figures": lately("detectors", lambda: detector_figures(at=at)),
+        "counts": lately("decided", lambda: decided_counts(at=at)),
         "self_test": self_test,
         "ready": ready,
     }

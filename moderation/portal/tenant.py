@@ -13,8 +13,7 @@ from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import DomainError
 from governance.models import Organization
 from governance.portal.access import organization_page, permissions_on
-from governance.queries.organizations import all_organizations, organizations_of_person
-from governance.queries.permissions import Permission
+from governance.queries.permissions import Permission, permissions_of
 from moderation.models import Appeal
 from moderation.operations.appeals import file_appeal, report_image
 from moderation.operations.removals import delivered_image
@@ -117,9 +116,9 @@ def report(
 def appeal_address(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The address in every refusal: leads a member to the decision's page in their organization."""
     decision = decision_of(decision_id)
-    user = person_on(request)
-    own = all_organizations() if user.is_staff else organizations_of_person(user)
-    for organization in own:
-        if decision is not None and organization.id == decision.organization_id:
-            return redirect("moderation-decision", slug=organization.slug, decision_id=decision_id)
-    raise Http404
+    if decision is None:
+        raise Http404
+    if Permission.VIEW not in permissions_of(person_on(request), decision.organization_id):
+        raise Http404
+    organization = Organization.objects.get(id=decision.organization_id)
+    return redirect("moderation-decision", slug=organization.slug, decision_id=decision_id)

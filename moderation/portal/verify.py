@@ -13,7 +13,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from governance.api.authentication import client_ip
 from governance.kernel.errors import DomainError
 from governance.models import User
-from governance.queries.organizations import all_organizations, organizations_of_person
+from governance.queries.organizations import (
+    organization_by_slug,
+    organization_names,
+    organizations_of_person,
+)
 from moderation.operations.intake import MOST_BYTES
 from moderation.operations.verification import verify_image
 from moderation.operations.verify_rate import count_verification
@@ -57,14 +61,12 @@ def _looked_at(request: HttpRequest) -> dict[str, object]:
 @staff_page
 def provenance(request: HttpRequest) -> HttpResponse:
     """Coverage of the last month, and every waiver with its two people."""
-    at = now()
-    everyone = all_organizations()
+    at, shown = now(), waivers()
     context = {
         "coverage": provenance_coverage(begins=at - timedelta(days=COVERAGE_DAYS), ends=at),
         "days": COVERAGE_DAYS,
-        "waivers": waivers(),
-        "organizations": everyone,
-        "names": {each.id: each.name for each in everyone},
+        "waivers": shown,
+        "names": organization_names(each.organization_id for each in shown),
         "longest": LONGEST_DAYS,
         "me": person_on(request).id,
         "now": at,
@@ -121,7 +123,6 @@ def _done(request: HttpRequest, said: str, act: Callable[[], object]) -> HttpRes
 
 
 def _organization(request: HttpRequest) -> UUID | None:
-    """The organization that was chosen; none is the whole deployment."""
-    chosen = request.POST.get("organization", "")
-    known = {str(each.id): each.id for each in all_organizations()}
-    return known.get(chosen)
+    """The organization of this short name; none is the whole deployment. Raises NotFound."""
+    slug = request.POST.get("organization", "").strip()
+    return organization_by_slug(slug).id if slug else None

@@ -30,7 +30,7 @@ TENANT = (
     "identity/", "people/{guest}/",
 )  # fmt: skip
 STAFF = (
-    "/operator/compliance/", "/operator/releases/", "/operator/terms/",
+    "/operator/", "/operator/releases/", "/operator/terms/",
     "/operator/terms/2026-06-22.1/", "/operator/organizations/{slug}/",
 )  # fmt: skip
 ACCOUNT = ("2fa/", "2fa/totp/activate/", "2fa/webauthn/add/", "2fa/webauthn/")

@@ -31,7 +31,7 @@ class TestWhoSeesWhat:
         assert client.get(f"/o/{organization.slug}/licence/attestation/").status_code == 404
         assert client.post(f"/o/{organization.slug}/seats/invite/").status_code == 404
 
-    @pytest.mark.parametrize("page", ["compliance/", "releases/", "terms/", "terms/2026-06-22.1/"])
+    @pytest.mark.parametrize("page", ["", "releases/", "terms/", "terms/2026-06-22.1/"])
     def test_only_the_operator_sees_the_operators_pages(self, page: str) -> None:
         organization = licensed()
 
@@ -161,10 +161,17 @@ class TestOperator:
         Organization.objects.filter(id=good.id).update(name="AAA good")
         Organization.objects.filter(id=bad.id).update(name="ZZZ bad")
 
-        text = signed_in(staff()).get("/operator/compliance/").content.decode()
+        text = signed_in(staff()).get("/operator/").content.decode()
 
         assert "1 of 2 organizations" in text
-        assert text.index("ZZZ bad") < text.index("AAA good")
+        table = text.partition('id="worst"')[2]
+        assert table.index("ZZZ bad") < table.index("AAA good")
+
+    def test_the_old_address_of_the_compliance_page_leads_home(self) -> None:
+        answer = signed_in(staff()).get("/operator/compliance/")
+
+        assert answer.status_code == 301
+        assert answer.headers["Location"] == "/operator/"
 
     def test_two_of_the_operators_people_undo_what_one_did(self) -> None:
         first, second = signed_in(staff()), signed_in(staff())

@@ -125,7 +125,6 @@ def screens(browser: Browser, state: Any, url: str, slug: str) -> dict[str, str]
 
 STAFF_SCREENS = {
     "operator": "/operator/",
-    "compliance": "/operator/compliance/",
     "releases": "/operator/releases/",
     "moderation": "/moderation/queue/",
     "filter-health": "/moderation/health/",

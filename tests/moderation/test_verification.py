@@ -228,7 +228,7 @@ def propose(client, **fields):
 def test_a_waiver_needs_a_second_person_and_is_audited(client, organization):
     first, second = person("first"), person("second")
     client.force_login(first)
-    propose(client, organization=str(organization.id))
+    propose(client, organization=organization.slug)
     waiver = ProvenanceWaiver.objects.get()
 
     client.post(f"/moderation/provenance/waivers/{waiver.id}/", {"act": "approve"})
@@ -242,6 +242,14 @@ def test_a_waiver_needs_a_second_person_and_is_audited(client, organization):
     assert waiver.organization_id == organization.id
     acts = AuditEntry.objects.filter(subject_id=str(waiver.id)).values_list("act", flat=True)
     assert set(acts) == {"provenance.waiver_proposed", "provenance.waiver_approved"}
+
+
+def test_a_waiver_for_a_name_that_nobody_has_is_not_one_for_everybody(client):
+    client.force_login(person("first"))
+
+    propose(client, organization="no-such-name")
+
+    assert not ProvenanceWaiver.objects.exists()
 
 
 def test_one_person_is_enough_to_end_a_waiver(client):

@@ -1,4 +1,4 @@
-"""The operator's compliance home, the kill switch, and the releases."""
+"""The kill switch, and the releases."""
 
 from uuid import UUID
 
@@ -7,38 +7,20 @@ from django.shortcuts import redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST
 
-from governance.models import DeniedFile, KillSwitch, ModelRelease, TerminationNotice
+from governance.models import DeniedFile, ModelRelease
 from governance.operations.revocation import deny_file, revoke_release, sign_destruction
 from governance.operations.termination import engage_kill_switch, release_kill_switch
 from governance.portal.licence.forms import DeniedFileForm, DestructionForm, ReasonForm
 from governance.portal.licence.people import actor_of_session, done_or_told, staff_page
-from governance.portal.licence.record_forms import NoticeForm
-from governance.queries.audit import latest_entries
-from governance.queries.compliance import compliance_overview
 from governance.queries.lineage import ancestors, descendants
-from governance.queries.terms import terms_in_force
 
 STATEMENT = "All copies of this release and of everything derived from it are destroyed (9.4)."
 
 
 @staff_page
-def compliance(request: HttpRequest) -> HttpResponse:
-    """One sentence, the tiles, the worst first, the last changes; each leads to its evidence."""
-    at = now()
-    overview = compliance_overview(at=at)
-    return render(
-        request,
-        "governance/licence/compliance.html",
-        {
-            "overview": overview,
-            "notices": TerminationNotice.objects.filter(withdrawn_at=None).order_by("ends_at"),
-            "notice_form": NoticeForm(),
-            "switch": KillSwitch.objects.get(id=1),
-            "terms": terms_in_force(at),
-            "entries": latest_entries(None),
-            "reason_form": ReasonForm(),
-        },
-    )
+def moved(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's signature)
+    """The compliance page is the operator's home now; mails and bookmarks hold its old address."""
+    return redirect("operator", permanent=True)
 
 
 @require_POST
@@ -47,14 +29,14 @@ def stop(request: HttpRequest) -> HttpResponse:
     """The kill switch: one person stops everything."""
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return redirect("compliance")
+        return redirect("operator")
     return done_or_told(
         request,
         lambda: engage_kill_switch(
             reason=form.cleaned_data["reason"], actor=actor_of_session(request), at=now()
         ),
         done="All generation is stopped.",
-        onward="compliance",
+        onward="operator",
     )
 
 
@@ -66,7 +48,7 @@ def resume(request: HttpRequest) -> HttpResponse:
         request,
         lambda: release_kill_switch(actor=actor_of_session(request), at=now()),
         done="It is on record that you agree to resume.",
-        onward="compliance",
+        onward="operator",
     )
 
 

@@ -146,7 +146,7 @@ def reinstate(request: HttpRequest, id: UUID) -> HttpResponse:  # noqa: A002 (th
 
     done = "The reinstatement is on record."
     if found.organization is None:
-        return done_or_told(request, act, done=done, onward="compliance")
+        return done_or_told(request, act, done=done, onward="operator")
     return done_or_told(request, act, done=done, onward="record", slug=found.organization.slug)
 
 
@@ -208,7 +208,7 @@ def notice(request: HttpRequest) -> HttpResponse:
         )
 
     return done_or_told(
-        request, act, done="The notice is on record; the clock runs.", onward="compliance"
+        request, act, done="The notice is on record; the clock runs.", onward="operator"
     )
 
 
@@ -220,7 +220,7 @@ def withdraw(request: HttpRequest, id: UUID) -> HttpResponse:  # noqa: A002 (the
         request,
         lambda: withdraw_notice(notice_id=id, actor=actor_of_session(request), at=now()),
         done="The notice is withdrawn.",
-        onward="compliance",
+        onward="operator",
     )
 
 

@@ -60,7 +60,8 @@ urlpatterns = [
     path("o/<slug:slug>/people/<uuid:id>/transfer/", members.transfer, name="member-transfer"),
     path("o/<slug:slug>/seats.csv", seats.export, name="seats-csv"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
-    path("operator/compliance/", compliance.compliance, name="compliance"),
+    # Its content is the operator's home now; the address stays in mails and bookmarks.
+    path("operator/compliance/", compliance.moved, name="compliance"),
     path("operator/compliance/stop/", compliance.stop, name="kill-switch-stop"),
     path("operator/compliance/resume/", compliance.resume, name="kill-switch-resume"),
     path("operator/releases/", compliance.releases, name="releases"),

@@ -1,0 +1,1 @@
+"""``make bench-portal``: every page of the portal on a large installation."""
