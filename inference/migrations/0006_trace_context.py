@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inference', '0003_public_api'),
+        ('inference', '0005_prompt_expansion'),
     ]
 
     operations = [

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('governance', '0011_seats_activity_and_line'),
-        ('inference', '0003_public_api'),
+        ('inference', '0006_trace_context'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -16,8 +16,8 @@ from governance.operations import audit
 from governance.operations.authorization import require_startable
 from inference.kernel.training_terms import checkpoint_every, sample_every
 from inference.models import TrainingDataset, TrainingJob
+from inference.operations.admissions import Submitter, frozen_authorization
 from inference.operations.idempotency import check_key, claim_key, job_of_key
-from inference.operations.submission import Submitter, frozen_authorization
 from inference.operations.training_planning import (
     RightsNotAttested,
     TrainingPlan,

@@ -11,7 +11,7 @@ from governance.kernel.actors import Actor
 from inference.engine.protocol import Released
 from inference.engine.training_protocol import Sample, SampleRefused, StoredState
 from inference.models import TrainingJob, TrainingSample
-from inference.operations.running import EXTEND_EVERY
+from inference.operations.progress import EXTEND_EVERY
 from inference.operations.storage import StoredImage, store_image
 from inference.operations.training_leases import (
     TrainingLease,

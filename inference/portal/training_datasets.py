@@ -26,7 +26,7 @@ from inference.kernel.training_terms import (
     STATEMENT_VERSION,
 )
 from inference.models import TrainingDataset
-from inference.operations.submission import Submitter
+from inference.operations.admissions import Submitter
 from inference.operations.training_data import attest_rights, delete_dataset
 from inference.operations.training_items import Refusals, add_item, read_item, remove_item
 from inference.operations.training_orders import order_training

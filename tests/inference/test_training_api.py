@@ -12,7 +12,7 @@ from governance.models import ModelRelease
 from governance.operations.api_keys import CreatedKey
 from inference.kernel.training_terms import STATEMENT_VERSION
 from inference.models import TrainingJob
-from inference.operations.submission import Submitter
+from inference.operations.admissions import Submitter
 from inference.operations.training_leases import claim_training
 from inference.operations.training_running import run_training
 from tests.inference.training_fixtures import TRAINER, SketchTrainer, picture

@@ -13,7 +13,7 @@ from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import InvalidRequest, NotFound
 from governance.models import AuditEntry, User
 from inference.models import RightsAttestation, TrainingDataset, TrainingItem, TrainingJob
-from inference.operations.submission import Submitter
+from inference.operations.admissions import Submitter
 from inference.operations.training_data import DatasetFrozen, DatasetInUse, delete_dataset
 from inference.operations.training_items import DatasetFull, ItemExists, read_item, remove_item
 from inference.queries.training import attestation_of, dataset_of

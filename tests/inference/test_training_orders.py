@@ -15,7 +15,7 @@ from governance.models import AuditEntry, ModelRelease, User
 from governance.operations.authorization import LicenceRefused
 from governance.operations.termination import record_breach
 from inference.models import Generation, TrainingDataset, TrainingItem, TrainingJob
-from inference.operations.submission import Submitter
+from inference.operations.admissions import Submitter
 from inference.operations.training_finishing import cancel_training
 from inference.operations.training_orders import TrainingNeedsLiveKey
 from inference.operations.training_planning import RightsNotAttested

@@ -17,7 +17,7 @@ from inference.engine.client import EngineLost
 from inference.engine.training_protocol import SampleRefused, TrainingRefused
 from inference.models import Adapter, TrainingJob, TrainingSample
 from inference.operations.adapters import AdapterChoice, chosen_adapters
-from inference.operations.submission import Submitter
+from inference.operations.admissions import Submitter
 from inference.operations.training_finishing import cancel_training, register_trained
 from inference.operations.training_leases import TrainingLease, claim_training
 from inference.operations.training_running import command_of, run_training

@@ -26,7 +26,7 @@ from inference.engine.training_protocol import (
 )
 from inference.kernel.training_terms import STATEMENT_VERSION
 from inference.models import TrainingDataset, TrainingItem, TrainingJob
-from inference.operations.submission import Submitter
+from inference.operations.admissions import Submitter
 from inference.operations.training_data import attest_rights, create_dataset
 from inference.operations.training_items import add_item
 from inference.operations.training_orders import order_training

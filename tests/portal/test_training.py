@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from governance.models import ModelRelease, User
 from inference.models import RightsAttestation, TrainingDataset, TrainingItem, TrainingJob
-from inference.operations.submission import Submitter
+from inference.operations.admissions import Submitter
 from inference.operations.training_leases import claim_training
 from inference.operations.training_running import run_training
 from tests.inference.training_fixtures import TRAINER, SketchTrainer, picture

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("inference", "0003_public_api")]
+    dependencies = [("inference", "0007_training")]
 
     operations = [
         AddIndexConcurrently(
