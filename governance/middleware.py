@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from governance.api.problems import KINDS, RequestRefused, problem_response
 from governance.kernel.ids import uuid7
+from governance.kernel.tenancy import leave_tenant
 
 ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -37,6 +38,29 @@ class RequestId:
     ) -> HttpResponseBase:
         """The asynchronous half of ``__call__``."""
         return stamped(await response, request)
+
+
+class NobodysTenant:
+    """A request reads for no tenant until its key or page has said for which (decision 0071).
+
+    Under ASGI each request has a context of its own, which a streamed reply keeps to its end; without
+    one the next request begins here again.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        leave_tenant()
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseBase):
+            leave_tenant()
+        return response
 
 
 class ApiHeaders:

@@ -55,7 +55,7 @@ def database_from_url(url: str) -> dict[str, Any]:
         elif name:
             options[name] = unquote(value)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "governance.gateways.tenant_postgres",
         "NAME": parts.path.lstrip("/") or "licet",
         "USER": unquote(parts.username or "postgres"),
         "PASSWORD": unquote(parts.password or ""),
@@ -112,6 +112,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "governance.middleware.RequestId",
+    "governance.middleware.NobodysTenant",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "governance.middleware.ApiProblems",
     "django.middleware.security.SecurityMiddleware",
@@ -130,6 +131,7 @@ MIDDLEWARE = [
 # What the API's addresses pass (governance.asgi): all of it asynchronous, so no change of thread.
 API_MIDDLEWARE = [
     "governance.middleware.RequestId",
+    "governance.middleware.NobodysTenant",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "governance.middleware.ApiProblems",
     "governance.middleware.ApiHeaders",

@@ -8,6 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from governance.kernel.actors import Actor
+from governance.kernel.tenancy import READING, enter_tenant
 from governance.operations.api_keys import Caller, InvalidApiKey, authenticate
 
 
@@ -22,6 +23,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() not in {"bearer", "key", "token"}:
             raise InvalidApiKey("Send the key as `Authorization: Bearer <key>`.")
         caller = authenticate(secret=secret.strip(), at=now(), ip=client_ip(request))
+        if request.method in READING:
+            enter_tenant(caller.organization_id)
         return caller, caller
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)

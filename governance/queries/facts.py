@@ -18,6 +18,7 @@ from governance.licensing.facts import (
     LicenceFacts,
     NoticeFact,
 )
+from governance.kernel.tenancy import privileged
 from governance.models import (
     Acceptance,
     Attestation,
@@ -75,6 +76,7 @@ class Gathered:
     breaches: dict[UUID | None, list[BreachFact]] = field(default_factory=lambda: defaultdict(list))
 
 
+@privileged()
 def licence_facts(
     organization_ids: Iterable[UUID] | None, *, version: TermsVersion, at: datetime
 ) -> dict[UUID, LicenceFacts]:
