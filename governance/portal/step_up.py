@@ -47,7 +47,9 @@ def step_up(view: View) -> View:
         if not flows and (came is None or now() - came > FRESH):
             context = {"next": _page_of(request)}
             return render(request, "governance/confirm_by_mail.html", context, status=403)
-        answer: HttpResponseBase = by_factor(request, organization, **kwargs)
+        # allauth reads the person's factors and then calls the view, which is privileged with it.
+        with privileged():
+            answer: HttpResponseBase = by_factor(request, organization, **kwargs)
         return answer
 
     return asked_again
