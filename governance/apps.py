@@ -97,6 +97,7 @@ class GovernanceConfig(AppConfig):
         for name in ("eligibility", "releases", "access", "law"):
             report_sections.register(name, getattr(sections, name))
         post_migrate.connect(keep_first_terms, sender=self)
+        post_migrate.connect(keep_tenant_role, sender=self)
 
 
 def collect_traces() -> None:
@@ -118,6 +119,13 @@ def ring_webhooks() -> None:
     from governance.tasks import ring_webhooks as ring
 
     ring()
+
+
+def keep_tenant_role(**_: object) -> None:
+    """What tenants' requests may read is what the policies of every migration cover."""
+    from governance.operations.tenant_role import grant_tenant_role
+
+    grant_tenant_role()
 
 
 def keep_first_terms(**_: object) -> None:

@@ -13,6 +13,7 @@ from governance.api.problems import KINDS, RequestRefused, problem_response
 from governance.kernel import log_context, tracing
 from governance.kernel.errors import Unavailable
 from governance.kernel.ids import uuid7
+from governance.kernel.tenancy import leave_tenant
 from governance.operations.request_counts import count_request
 
 ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
@@ -108,6 +109,29 @@ def tell(
         response.status_code,
         extra={"duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})},
     )
+
+
+class NobodysTenant:
+    """A request reads for no tenant until its key or page has said for which (decision 0071).
+
+    Under ASGI each request has a context of its own, which a streamed reply keeps to its end; without
+    one the next request begins here again.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        leave_tenant()
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseBase):
+            leave_tenant()
+        return response
 
 
 class ApiHeaders:

@@ -56,7 +56,7 @@ def database_from_url(url: str) -> dict[str, Any]:
         elif name:
             options[name] = unquote(value)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "governance.gateways.tenant_postgres",
         "NAME": parts.path.lstrip("/") or "licet",
         "USER": unquote(parts.username or "postgres"),
         "PASSWORD": unquote(parts.password or ""),
@@ -114,6 +114,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "governance.middleware.RequestId",
     "governance.middleware.RequestRecord",
+    "governance.middleware.NobodysTenant",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "governance.middleware.ApiProblems",
     "django.middleware.security.SecurityMiddleware",
@@ -133,6 +134,7 @@ MIDDLEWARE = [
 API_MIDDLEWARE = [
     "governance.middleware.RequestId",
     "governance.middleware.RequestRecord",
+    "governance.middleware.NobodysTenant",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "governance.middleware.ApiProblems",
     "governance.middleware.ApiHeaders",

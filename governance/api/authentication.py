@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from governance.kernel import log_context, tracing
 from governance.kernel.actors import Actor
+from governance.kernel.tenancy import READING, enter_tenant
 from governance.operations.api_keys import Caller, InvalidApiKey, authenticate
 
 
@@ -25,6 +26,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         with tracing.span("admission.authenticate"):
             caller = authenticate(secret=secret.strip(), at=now(), ip=client_ip(request))
         log_context.note(organization=str(caller.organization_id))
+        if request.method in READING:
+            enter_tenant(caller.organization_id)
         return caller, caller
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (DRF's signature)

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from governance.kernel.actors import Actor
 from governance.kernel.commitments import FACT_PREFIX, committed, split_facts
+from governance.kernel.tenancy import privileged
 from governance.models import AuditEntry
 
 
+@privileged()
 def record(
     *,
     act: str,

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from governance.kernel import merkle
 from governance.kernel.commitments import commitment
 from governance.kernel.notes import Checkpoint, NoteInvalid, parsed_checkpoint, verified_text
+from governance.kernel.tenancy import privileged
 from governance.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditNode, AuditPending
 from governance.operations.audit_tree import audit_signer
 from governance.queries.audit_leaves import leaf_data
@@ -46,6 +47,7 @@ class Verification:
 
 
 @transaction.atomic
+@privileged()
 def verify_log(*, full: bool = False, progress: Progress = lambda _: None) -> Verification:
     """Check the log in one snapshot.
 

@@ -16,6 +16,7 @@ from django.utils.timezone import now
 from kombu import Connection
 from packaging.requirements import Requirement
 
+from governance.gateways.tenant_postgres.base import MAY_BECOME
 from governance.kernel.diagnosis import (
     Diagnosis,
     Examination,
@@ -32,6 +33,11 @@ GIB = 1 << 30
 DISK_WARNING, DISK_BROKEN = 5 * GIB, GIB // 2
 SKEW_WARNING_S, SKEW_BROKEN_S = 2.0, 30.0
 BROKER_S = 3
+# Tables that would show our own role only what a policy lets through: it is not their owner.
+BOUND_BY_POLICIES = """
+SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relrowsecurity
+    AND row_security_active(oid) ORDER BY relname
+"""
 TICK_WARNING_S, TICK_BROKEN_S = 60.0, 120.0
 
 
@@ -77,6 +83,27 @@ def look_at_migrations(_at: datetime) -> Diagnosis:
             f"{len(missing)} migrations are not applied: {names}", "Run `manage.py migrate`."
         )
     return fine("every migration is applied")
+
+
+def look_at_isolation(_at: datetime) -> Diagnosis:
+    """Whether the database itself keeps tenants apart, and whether it lets us read everything."""
+    with connection.cursor() as cursor:
+        cursor.execute(MAY_BECOME)
+        row = cursor.fetchone()
+        cursor.execute(BOUND_BY_POLICIES)
+        hidden = [table for (table,) in cursor.fetchall()]
+    if hidden:
+        return broken(
+            f"row-level security hides {hidden[0]} and {len(hidden) - 1} more tables from our own role",
+            "Let DATABASE_URL name the tables' owner, or give its role BYPASSRLS.",
+        )
+    if not (row and row[0]):
+        return warning(
+            "tenants are kept apart by the application alone: the role licet_tenant cannot be used",
+            "As a superuser: CREATE ROLE licet_tenant NOLOGIN; GRANT licet_tenant TO <our role>; then "
+            "`manage.py migrate`, and start the web processes again.",
+        )
+    return fine("the database shows a tenant's requests that tenant's rows alone")
 
 
 def look_at_clock(_at: datetime) -> Diagnosis:
@@ -143,6 +170,9 @@ EXAMINATIONS = (
         "Start PostgreSQL (`make up` brings its own), or mend DATABASE_URL.",
     ),
     Examination("migrations", look_at_migrations, "Run `manage.py migrate`.", needs_database=True),
+    Examination(
+        "tenant isolation", look_at_isolation, "Run `manage.py migrate`.", needs_database=True
+    ),
     Examination("clock", look_at_clock, "Look at the database's log.", needs_database=True),
     probed("redis", probe_redis, "Start Redis or Valkey, or mend REDIS_URL."),
     Examination("broker", look_at_broker, "Start the broker, or mend LICET_BROKER_URL."),

@@ -22,6 +22,7 @@ from governance.operations.backup import (
     digest,
     run_tool,
 )
+from governance.operations.tenant_role import grant_tenant_role
 from governance.stack.layout import Layout
 
 
@@ -54,6 +55,8 @@ def restore_backup(*, folder: Path) -> Restored:
         "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
         f"--dbname={connection.settings_dict['NAME']}", str(folder / DUMP),
     )  # fmt: skip
+    # The dump holds policies but no rights of roles.
+    grant_tenant_role()
     for name in manifest["blobs"]:
         assert target is not None, "checked above"
         (target / name).parent.mkdir(parents=True, exist_ok=True)

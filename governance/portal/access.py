@@ -1,16 +1,24 @@
 """Who may open which page: members their own organizations, staff all, strangers none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
 from django.utils.timezone import now
 
 from governance.api.authentication import client_ip
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
+from governance.kernel.tenancy import READING, present_tenant, reading_for
 from governance.models import Organization
 from governance.operations.activity import note_activity
 from governance.queries.organizations import organization_by_slug
@@ -31,11 +39,38 @@ def organization_page(permission: Permission = Permission.VIEW) -> Callable[[Vie
         def guarded(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
             organization = visible_organization(request, slug, permission)
             request.organization = organization  # type: ignore[attr-defined]
-            return view(request, organization, **kwargs)
+            with reading_for(tenant_read_by(request, organization)):
+                response = view(request, organization, **kwargs)
+                return kept_for(present_tenant(), response)
 
         return guarded
 
     return decorate
+
+
+def tenant_read_by(request: HttpRequest, organization: Organization) -> UUID | None:
+    """Whose rows this page may see: the organization's. Operators and forms are privileged: None."""
+    is_operator = bool(getattr(request.user, "is_staff", False))
+    return organization.id if request.method in READING and not is_operator else None
+
+
+def kept_for(tenant: UUID | None, response: HttpResponseBase) -> HttpResponseBase:
+    """``response``; rows that it reads while it is being sent are the tenant's as well."""
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+        assert not response.is_async, "pages stream from ordinary generators"
+        response.streaming_content = sent_for(tenant, response.streaming_content)
+    return response
+
+
+def sent_for(tenant: UUID | None, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """``parts``, each made within the tenant's view."""
+    remaining = iter(parts)
+    while True:
+        with reading_for(tenant):
+            part = next(remaining, None)
+        if part is None:
+            return
+        yield part
 
 
 def visible_organization(

@@ -9,6 +9,7 @@ from django.db.models import Max
 
 from governance.kernel import merkle
 from governance.kernel.errors import InvalidRequest, NotFound
+from governance.kernel.tenancy import privileged
 from governance.models import AuditCheckpoint, AuditLeaf, AuditNode
 
 # Inner nodes are kept at each eighth level; what lies between is folded from at most 256 hashes.
@@ -36,6 +37,7 @@ class ConsistencyProof:
     path: tuple[bytes, ...]
 
 
+@privileged()
 def log_size() -> int:
     """How many leaves the log has."""
     last: int | None = AuditLeaf.objects.aggregate(last=Max("index"))["last"]
@@ -81,6 +83,7 @@ def leaf_numbers(entries: Collection[UUID]) -> dict[UUID, int]:
     return dict(AuditLeaf.objects.filter(entry_id__in=entries).values_list("entry_id", "index"))
 
 
+@privileged()
 def inclusion_proof(
     entry_id: UUID, *, organization_id: UUID, size: int | None = None
 ) -> InclusionProof:
@@ -98,6 +101,7 @@ def inclusion_proof(
     return InclusionProof(leaf.index, checkpoint.size, leaf.data, tuple(path), checkpoint.note)
 
 
+@privileged()
 def consistency_proof(old: int, new: int) -> ConsistencyProof:
     """Proof between two sizes of the log. Raises InvalidRequest for sizes that it never had."""
     if not 0 <= old <= new <= log_size():

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, Max, Min, Q
 
+from governance.kernel.tenancy import privileged
 from governance.licensing.facts import (
     AttestationFact,
     Bracket,
@@ -75,6 +76,7 @@ class Gathered:
     breaches: dict[UUID | None, list[BreachFact]] = field(default_factory=lambda: defaultdict(list))
 
 
+@privileged()
 def licence_facts(
     organization_ids: Iterable[UUID] | None, *, version: TermsVersion, at: datetime
 ) -> dict[UUID, LicenceFacts]:

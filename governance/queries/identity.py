@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
+from governance.kernel.tenancy import privileged
 from governance.models import (
     ENTERPRISE_FEATURES,
     DirectoryResource,
@@ -63,6 +64,7 @@ def enterprise_features(organization: Organization, *, at: datetime) -> list[Fea
     ]
 
 
+@privileged()
 def identity_provider(organization: Organization) -> IdentityProvider | None:
     """The organization's connected provider, or None."""
     return IdentityProvider.objects.filter(organization=organization).select_related("app").first()

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from governance.kernel.errors import NotFound
+from governance.kernel.tenancy import privileged
 from governance.models import Organization, Project, User
 
 
@@ -17,6 +18,7 @@ def organization_by_slug(slug: str) -> Organization:
     return found
 
 
+@privileged()
 def organizations_of_person(user: User) -> list[Organization]:
     """Where the person is an active member, by name."""
     return list(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Max, Q
 
+from governance.kernel.tenancy import privileged
 from governance.models import ApiKey, Invitation, Membership, Organization, Seat, SeatSnapshot
 from governance.queries.facts import pool_id_of
 
@@ -30,6 +31,7 @@ class SeatRow:
     organization: str
 
 
+@privileged()
 def seat_rows(organization: Organization, *, at: datetime) -> list[SeatRow]:
     """Everyone who holds a seat in the organization's group, longest inactive first."""
     seats = (

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from governance.api.authentication import actor_of
 from governance.api.problems import problem_response
 from governance.kernel.errors import DomainError
+from governance.kernel.tenancy import reading_for
 from inference.api.admission import caller_of
 from inference.models import Artifact
 from inference.operations.addresses import artifact_behind
@@ -39,7 +40,8 @@ def image_content(request: HttpRequest, token: str) -> HttpResponse:
     """GET /v1/images/content/TOKEN: the image behind a signed address, if its tenant still has it."""
     try:
         artifact_id, organization_id = artifact_behind(token)
-        artifact = artifact_by_id(organization_id, artifact_id)
+        with reading_for(organization_id):
+            artifact = artifact_by_id(organization_id, artifact_id)
         if is_unchanged(request, artifact):
             return HttpResponse(status=304, headers=headers_of(artifact))
         return content(request, artifact, read_image(artifact))

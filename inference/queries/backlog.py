@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Count, F, Q, Sum
 
+from governance.kernel.tenancy import privileged
 from inference.models import OPEN_STATES, EngineStatus, Generation, State
 
 QUEUE_FRESH_S = 1.0
@@ -28,6 +29,7 @@ class Queue:
 _queue_seen: tuple[float, Queue] | None = None
 
 
+@privileged()
 def queue_lately(*, at: datetime) -> Queue:
     """The queue as it was at most a second ago: for the reply to a job that stands at its end, so that
     a long queue does not make every admission count it."""
@@ -41,6 +43,7 @@ def queue_lately(*, at: datetime) -> Queue:
     return _queue_seen[1]
 
 
+@privileged()
 def queue_position(generation_id: UUID) -> int:
     """How many jobs of any tenant were queued before this one and still wait."""
     return Generation.objects.filter(state=State.QUEUED, id__lt=generation_id).count()
@@ -57,6 +60,7 @@ def waiting_facts(generation_id: UUID, state: str, *, at: datetime) -> dict[str,
     }
 
 
+@privileged()
 def estimated_wait(generation_id: UUID, *, at: datetime) -> float | None:
     """Seconds until an open generation is done: what runs is counted by the steps that are left.
 
@@ -80,6 +84,7 @@ def work_left(which: Q) -> float:
     return float(Generation.objects.filter(which).aggregate(work=Sum(left))["work"] or 0)
 
 
+@privileged()
 def backlog_seconds(*, at: datetime, alive_within_s: int = 30) -> float | None:
     """Seconds of queued work for the engines that are alive; None when none is alive."""
     speed = engines_speed(at=at, alive_within_s=alive_within_s)

@@ -66,7 +66,8 @@ def test_nothing_is_broken_in_a_healthy_system(healthy):
     assert [part for part in parts.values() if part["health"] == "broken"] == []
     assert status == 0
     assert {
-        "packages", "disk", "database", "migrations", "clock", "redis", "broker", "storage", "beat",
+        "packages", "disk", "database", "migrations",
+    "tenant isolation", "clock", "redis", "broker", "storage", "beat",
         "mail", "webhooks", "audit sequencer", "audit checkpoint", "gate", "stripe", "ledger",
         "model", "engines", "leases", "queue",
     } == set(parts)  # fmt: skip
@@ -199,7 +200,7 @@ def test_each_part_is_one_line_with_a_sum_at_the_end(healthy):
 
     lines = told.getvalue().splitlines()
     assert any(line.startswith("ok      database: PostgreSQL") for line in lines)
-    assert lines[-1].startswith("20 parts, 0 broken")
+    assert lines[-1].startswith("21 parts, 0 broken")
 
 
 def test_a_difference_of_the_ledger_is_broken_until_it_is_explained(healthy):

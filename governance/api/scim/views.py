@@ -29,6 +29,7 @@ from scim2_server.service import ScimService
 from governance.api.authentication import client_ip
 from governance.api.scim.storage import DirectoryStorage
 from governance.kernel.actors import Actor
+from governance.kernel.tenancy import READING, enter_tenant
 from governance.models import DirectoryToken, Organization
 from governance.operations.directory import directory_of
 
@@ -106,6 +107,8 @@ def _handler(request: HttpRequest, asked: ScimRequest) -> ScimHandler:
             raise UnauthorizedException(detail="Send the directory's token as a bearer token.")
         return ScimHandler(service(), DirectoryStorage(Organization(), _actor(request, None), {}))
     organization = connection.organization
+    if request.method in READING:
+        enter_tenant(organization.id)
     actor = _actor(request, connection)
     return ScimHandler(service(), DirectoryStorage(organization, actor, models()))
 
