@@ -57,8 +57,9 @@ def tenant_read_by(request: HttpRequest, organization: Organization) -> UUID | N
 def kept_for(tenant: UUID | None, response: HttpResponseBase) -> HttpResponseBase:
     """``response``; rows that it reads while it is being sent are the tenant's as well."""
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
-        assert not response.is_async, "pages stream from ordinary generators"
-        response.streaming_content = sent_for(tenant, response.streaming_content)
+        parts = response.streaming_content
+        assert isinstance(parts, Iterable), "pages stream from ordinary generators"
+        response.streaming_content = sent_for(tenant, parts)
     return response
 
 
