@@ -2,7 +2,7 @@
 .PHONY: screenshots bench-portal
 
 screenshots: venv ## each screen in light, dark and at 390 px to docs/screenshots; starts a stack of its own
-	@$(PY) tests/journeys/screenshots.py $(ARGS)
+	@PYTHONPATH=. $(PY) tests/journeys/screenshots.py $(ARGS)
 
 bench-portal: venv ## every page as every role on 10,000 organizations: queries, median and p95 ms; JSON last
 	@$(PY) -m inference.benchmarks.portal $(ARGS)

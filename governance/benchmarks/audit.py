@@ -36,6 +36,8 @@ FILL = """
     SET session_replication_role = DEFAULT;
 """
 PARTS = 4
+# The charge alone, so that nothing else of a leaf gives the forgery away.
+CHEAPER = """replace(data, '"charged_microusd":6000', '"charged_microusd":1')"""
 
 
 def main() -> int:
@@ -130,7 +132,7 @@ def tamperings(leaves: int) -> dict[str, Callable[[Any], None]]:
         f"SELECT {middle}, gen_random_uuid(), NULL, {far}, data, hash FROM {leaf} WHERE index = 7"
     )
     return {
-        "edit": run(f"UPDATE {leaf} SET data = replace(data, '6000', '5999') WHERE index = {middle}"),  # noqa: S608
+        "edit": run(f"UPDATE {leaf} SET data = {CHEAPER} WHERE index = {middle}"),  # noqa: S608
         "insert": run(f"UPDATE {leaf} SET index = index + {far} WHERE index >= {middle}",  # noqa: S608
                       f"UPDATE {leaf} SET index = index - {far} + 1 WHERE index >= {far}", copy),  # noqa: S608
         "delete": run(f"DELETE FROM {leaf} WHERE index = {middle}"),  # noqa: S608
@@ -171,8 +173,8 @@ def rewrite_from(first: int) -> Callable[[Any], None]:
         from governance.operations.audit_tree import publish_checkpoint
 
         cursor.execute(
-            f"""UPDATE governance_audit_leaf SET data = replace(data, '6000', '1'),
-                hash = sha256('\\x00'::bytea || convert_to(replace(data, '6000', '1'), 'UTF8'))
+            f"""UPDATE governance_audit_leaf SET data = {CHEAPER},
+                hash = sha256('\\x00'::bytea || convert_to({CHEAPER}, 'UTF8'))
                 WHERE index >= {first}"""  # noqa: S608
         )
         cursor.execute(f"DELETE FROM governance_audit_checkpoint WHERE size > {first}")  # noqa: S608

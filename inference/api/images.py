@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Set
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -55,32 +56,10 @@ class ImagesGenerations(APIView):
         )
 
 
-def reply(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:
-    """The images as base64 and as signed addresses, or the problem that says why there are none.
-
-    Both, because clients of either kind of OpenAI's models read one of them without asking for it.
-    """
-    return images_reply(request, detail, BOTH)
-
-
-def reply_with_bytes(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:
-    """The images as base64, or the problem."""
-    return images_reply(request, detail, {"b64_json"})
-
-
-def reply_with_address(request: HttpRequest, detail: GenerationDetail) -> HttpResponse:
-    """The images' signed addresses, or the problem."""
-    return images_reply(request, detail, {"url"})
-
-
-# By what the request names as its response_format.
-REPLIES = {"b64_json": reply_with_bytes, "url": reply_with_address}
-
-
 def images_reply(
-    request: HttpRequest, detail: GenerationDetail, forms: Set[str] = BOTH
+    request: HttpRequest, detail: GenerationDetail, *, forms: Set[str]
 ) -> HttpResponse:
-    """OpenAI's reply or a problem; the cost beside it in headers."""
+    """OpenAI's reply, each image in each of ``forms``, or a problem; the cost beside it in headers."""
     generation_id = detail.summary.id
     try:
         raise_if_not_delivered(detail)
@@ -91,6 +70,15 @@ def images_reply(
             response.headers["Location"] = f"/v1/generations/{generation_id}"
         return response
     return JsonResponse(body, headers=cost_headers(detail))
+
+
+# By what the request names as its response_format. By default as base64 and as signed addresses, because
+# clients of either kind of OpenAI's models read one of them without asking for it.
+reply = partial(images_reply, forms=BOTH)
+REPLIES = {
+    "b64_json": partial(images_reply, forms={"b64_json"}),
+    "url": partial(images_reply, forms={"url"}),
+}
 
 
 def cost_headers(detail: GenerationDetail) -> dict[str, str]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 import httpx
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from governance.stack.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "screenshots"
@@ -36,6 +39,7 @@ COLOURS = 128
 LARGEST = 150_000
 # A machine that trains a model beside this is slow to answer.
 PATIENCE_MS = 120_000
+PAST_S = 900
 
 
 @contextmanager
@@ -50,6 +54,17 @@ def stack(home: Path) -> Iterator[dict[str, Any]]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
+
+
+def wait_for_past(home: Path) -> None:
+    """Until the demo's thirty days are lived through. Raises TimeoutError after ``PAST_S`` seconds."""
+    began = time.monotonic()
+    while not Layout(home).history.exists():
+        if time.monotonic() - began > PAST_S:
+            raise TimeoutError(f"The demo has no past after {PAST_S} s; see {home}/logs/history.log.")
+        sys.stderr.write(f"\rthe demo's past: {time.monotonic() - began:.0f} s")
+        time.sleep(2)
+    sys.stderr.write("\n")
 
 
 def make_pictures(url: str, key: str) -> None:
@@ -120,6 +135,9 @@ def screens(browser: Browser, state: Any, url: str, slug: str) -> dict[str, str]
         "budgets": f"{home}budgets/",
         "usage": f"{home}usage/",
         "audit": f"{home}audit/",
+        "training": f"{home}training/",
+        "webhooks": f"{home}webhooks/",
+        "reports": f"{home}reports/",
     }
 
 
@@ -128,6 +146,8 @@ STAFF_SCREENS = {
     "releases": "/operator/releases/",
     "moderation": "/moderation/queue/",
     "filter-health": "/moderation/health/",
+    "workers": "/operator/engines/",
+    "reconciliation": "/operator/reconciliation/",
     "styleguide": "/styleguide/",
 }
 
@@ -168,6 +188,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="licet-screenshots-") as folder:
         home = Path(folder)
         with stack(home) as facts:
+            wait_for_past(home)
             make_pictures(facts["url"], facts["api_key"])
             photograph_all(facts["url"], home, facts["organization"])
 
