@@ -1,5 +1,6 @@
 """The billing page: balance, runway, top-ups, automatic top-up, refunds, ledger, statements."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from billing.queries.balances import balance_of
 from billing.queries.journal import ledger_of
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
+from governance.kernel.tenancy import privileged
 from governance.models import Organization
 from governance.portal.access import organization_page
 from governance.queries.permissions import Permission
@@ -53,8 +55,7 @@ def actor_of(request: HttpRequest) -> Actor:
 def billing_page(request: HttpRequest, organization: Organization) -> HttpResponse:
     """Everything about the organization's money. Coming back from a payment, it is looked at first."""
     at = now()
-    look_at_payment(request, organization)
-    settle_lots(organization_id=organization.id, at=at)
+    bring_up_to_date(request, organization, at)
     balance = balance_of(organization.id)
     context: dict[str, Any] = {
         "balance": balance,
@@ -70,6 +71,13 @@ def billing_page(request: HttpRequest, organization: Organization) -> HttpRespon
         "stand_in": not settings.STRIPE_SECRET_KEY,
     }
     return render(request, "billing/billing.html", context)
+
+
+@privileged()
+def bring_up_to_date(request: HttpRequest, organization: Organization, at: datetime) -> None:
+    """A payment that the reader comes from, and what was spent of each lot: written before it is read."""
+    look_at_payment(request, organization)
+    settle_lots(organization_id=organization.id, at=at)
 
 
 def look_at_payment(request: HttpRequest, organization: Organization) -> None:

@@ -14,6 +14,7 @@ from billing.models import (
     TopUp,
     UsageRollup,
 )
+from governance.kernel.tenancy import privileged
 
 BURN_DAYS = 7
 SHOWN = 12
@@ -67,6 +68,7 @@ def profile_of(organization_id: UUID) -> PaymentProfile:
     return found or PaymentProfile(organization_id=organization_id)
 
 
+@privileged()
 def last_reconciliation() -> datetime | None:
     """When the books were compared last. What differed is the operator's alone: it is everybody's."""
     at: datetime | None = ReconciliationRun.objects.aggregate(at=Max("started_at"))["at"]
