@@ -66,8 +66,10 @@ def features_unlocked(facts: LicenceFacts, at: datetime) -> frozenset[str]:
     return frozenset().union(*running)
 
 
-def _weight(reason: Reason) -> tuple[bool, int, str, str]:
-    return (not reason.blocks, -reason.status.severity, reason.rule, reason.fact)
+def _weight(reason: Reason) -> tuple[bool, int, str, str, float]:
+    # Two notices that end on one day read the same; their hours decide.
+    ends = reason.grace_until.timestamp() if reason.grace_until else 0.0
+    return (not reason.blocks, -reason.status.severity, reason.rule, reason.fact, ends)
 
 
 def _status(reasons: tuple[Reason, ...], contract: ContractFact | None) -> Status:

@@ -74,6 +74,20 @@ def facts(draw: st.DrawFn) -> LicenceFacts:
     )
 
 
+def test_notices_that_end_hours_apart_on_one_day_stand_in_the_order_of_their_ends() -> None:
+    early, late = (
+        NoticeFact(received, received + timedelta(days=30), name, "all")
+        for received, name in ((NOON - timedelta(hours=2), "n2"), (NOON - timedelta(hours=1), "n1"))
+    )
+    known = LicenceFacts(organization_id="o1", seats_used=0, notices=(early, late))
+
+    turned = decide_standing(replace(known, notices=(late, early)), TERMS, NOON)
+
+    ends = [reason.grace_until for reason in turned.reasons if reason.rule == "notice"]
+    assert ends == [early.ends_at, late.ends_at]
+    assert turned == decide_standing(known, TERMS, NOON)
+
+
 @settings(max_examples=150, deadline=None)
 @given(facts(), st.integers(0, 10**6))
 def test_facts_in_any_order_give_the_same_standing(known: LicenceFacts, seed: int) -> None:

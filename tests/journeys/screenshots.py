@@ -61,7 +61,9 @@ def wait_for_past(home: Path) -> None:
     began = time.monotonic()
     while not Layout(home).history.exists():
         if time.monotonic() - began > PAST_S:
-            raise TimeoutError(f"The demo has no past after {PAST_S} s; see {home}/logs/history.log.")
+            raise TimeoutError(
+                f"The demo has no past after {PAST_S} s; see {home}/logs/history.log."
+            )
         sys.stderr.write(f"\rthe demo's past: {time.monotonic() - began:.0f} s")
         time.sleep(2)
     sys.stderr.write("\n")
