@@ -1,20 +1,16 @@
 """Reference pictures past the gate: hash banks first, then every image classifier of the policy."""
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
-from moderation.classifiers.registry import load_image
-from moderation.kernel.bundles import Bundle, BundleInvalid, Required
-from moderation.kernel.verdicts import Reading, Subject
+from moderation.kernel.bundles import Bundle
 from moderation.operations.intake import AdmittedMedia
-from moderation.operations.media import STAGE, screen_media
+from moderation.operations.media import screen_media
+from moderation.operations.picture_verdicts import judge_picture, policy_for, require_allowed
 from moderation.operations.recording import record_image_decisions
 from moderation.operations.refusals import GateRefusal
-from moderation.operations.stages import GateUnavailable, StageResult, run_stage
-from moderation.queries.policies import in_force
 
 KIND = "reference"
 
@@ -47,8 +43,14 @@ def screen_reference(
     media = screen_media(
         data=data, job_id=reference_id, organization_id=organization_id, actor=actor, at=at
     )
-    bundle = _policy(reference_id)
-    result = _judged(media, bundle, reference_id)
+    bundle = policy_for(reference_id)
+    result = judge_picture(
+        pixels=media.pixels,
+        digest=sha256_hex(repr(media.pixels.shape).encode() + media.pixels.tobytes()),
+        kind=KIND,
+        bundle=bundle,
+        subject=reference_id,
+    )
     record_image_decisions(
         verdicts=result.verdicts,
         job_id=reference_id,
@@ -56,32 +58,5 @@ def screen_reference(
         actor=actor,
         at=at,
     )
-    if result.failures and not result.refused:
-        raise GateUnavailable(
-            "The content filter gave no usable answer, so the picture was not taken. Try again in "
-            "a moment.",
-            verdicts=result.verdicts,
-            stage=STAGE,
-        )
-    if not result.outcome.passes:
-        raise ReferenceBlocked(result, bundle=bundle, stage=STAGE)
+    require_allowed(result, bundle=bundle, refusal=ReferenceBlocked)
     return media
-
-
-def _policy(reference_id: UUID) -> Bundle:
-    try:
-        return in_force().for_job(reference_id)
-    except BundleInvalid as failure:
-        raise GateUnavailable(f"The content policy cannot be read: {failure}") from failure
-
-
-def _judged(media: AdmittedMedia, bundle: Bundle, reference_id: UUID) -> StageResult:
-    digest = sha256_hex(repr(media.pixels.shape).encode() + media.pixels.tobytes())
-
-    def ask(required: Required) -> Reading:
-        return load_image(required).read_image(media.pixels, sha256=digest)
-
-    about = Subject(KIND, digest, reference_id)
-    result = run_stage(bundle=bundle, stage="output", subject=about, ask=ask)
-    # The same classifiers as for what comes out, on something that comes in.
-    return replace(result, verdicts=tuple(replace(each, stage=STAGE) for each in result.verdicts))

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +12,13 @@ from PIL import Image
 
 from governance.kernel.canonical import sha256_hex
 from moderation.classifiers.protocols import Pixels
-from moderation.classifiers.registry import load_image
 from moderation.kernel import receipts
-from moderation.kernel.bundles import Bundle, BundleInvalid, Required
+from moderation.kernel.bundles import Bundle
 from moderation.kernel.receipts import ReceiptInvalid
-from moderation.kernel.verdicts import Reading, Subject, Verdict
+from moderation.kernel.verdicts import Verdict
 from moderation.operations.intake import AdmittedMedia
+from moderation.operations.picture_verdicts import judge_picture, policy_for, require_allowed
 from moderation.operations.refusals import GateRefusal
-from moderation.operations.stages import GateUnavailable, StageResult, run_stage
-from moderation.queries.policies import in_force
 
 __all__ = [
     "PictureRefused",
@@ -30,7 +28,6 @@ __all__ = [
     "verify_picture_receipt",
 ]
 KIND = "training_picture"
-STAGE = "media"
 MOST_SIDE = 2048
 
 
@@ -69,10 +66,11 @@ def screen_training_picture(*, media: AdmittedMedia, subject: UUID) -> ScreenedP
     data = _png(media.pixels)
     with Image.open(io.BytesIO(data)) as image:
         width, height = image.size
-    bundle = _bundle_for(subject)
+        picture = np.asarray(image)
+    bundle = policy_for(subject)
     digest = sha256_hex(data)
-    result = _judge(data, digest, bundle, subject)
-    _raise_unless_allowed(result, bundle)
+    result = judge_picture(pixels=picture, digest=digest, kind=KIND, bundle=bundle, subject=subject)
+    require_allowed(result, bundle=bundle, refusal=PictureRefused)
     receipt = receipts.sign(
         {
             "v": 1,
@@ -107,36 +105,3 @@ def _png(pixels: Pixels) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=3)
     return stream.getvalue()
-
-
-def _bundle_for(subject: UUID) -> Bundle:
-    try:
-        return in_force().for_job(subject)
-    except BundleInvalid as failure:
-        raise GateUnavailable(f"The content policy cannot be read: {failure}") from failure
-
-
-def _judge(data: bytes, digest: str, bundle: Bundle, subject: UUID) -> StageResult:
-    """The classifiers of drawn pictures, recorded under a stage of their own."""
-    with Image.open(io.BytesIO(data)) as image:
-        picture = np.asarray(image)
-
-    def ask(required: Required) -> Reading:
-        return load_image(required).read_image(picture, sha256=digest)
-
-    about = Subject(KIND, digest, subject)
-    result = run_stage(bundle=bundle, stage="output", subject=about, ask=ask)
-    return replace(result, verdicts=tuple(replace(each, stage=STAGE) for each in result.verdicts))
-
-
-def _raise_unless_allowed(result: StageResult, bundle: Bundle) -> None:
-    if result.failures and not result.refused:
-        names = ", ".join(verdict.detector for verdict in result.failures)
-        raise GateUnavailable(
-            f"The content filter ({names}) gave no usable answer, so the picture was not taken. "
-            "Try again in a moment.",
-            verdicts=result.verdicts,
-            stage=STAGE,
-        )
-    if not result.outcome.passes:
-        raise PictureRefused(result, bundle=bundle, stage=STAGE)
