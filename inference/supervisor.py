@@ -19,8 +19,9 @@ from django.utils.timezone import now
 
 from governance.kernel.errors import DomainError
 from governance.queries.releases import active_release_ids, is_revoked
+from inference.engine.attempts import EngineNotReady
 from inference.engine.card import model_slug
-from inference.engine.client import EngineNotReady, EngineProcess
+from inference.engine.client import EngineProcess
 from inference.engine.protocol import Ready
 from inference.engine.spawning import take_early
 from inference.lanes import Lanes

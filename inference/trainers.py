@@ -20,8 +20,8 @@ from django.utils.timezone import now
 from governance.kernel.errors import DomainError
 from governance.operations.releases import hashed_files, weights_sha256
 from governance.queries.releases import active_release_ids
+from inference.engine.attempts import EngineNotReady
 from inference.engine.card import model_slug
-from inference.engine.client import EngineNotReady
 from inference.engine.spawning import engines_of_this_host
 from inference.engine.training_client import TrainerProcess
 from inference.operations.running import worker_actor

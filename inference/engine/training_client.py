@@ -8,7 +8,7 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
-from inference.engine.client import EngineLost, EngineNotReady
+from inference.engine.attempts import EngineLost, EngineNotReady
 from inference.engine.protocol import receive, send
 from inference.engine.spawning import spawn
 from inference.engine.training_protocol import (

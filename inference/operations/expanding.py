@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from governance.kernel.actors import Actor
-from inference.engine.client import Engine
+from inference.engine.attempts import Engine
 from inference.models import Generation
 from inference.operations.finishing import Refusal
 from inference.operations.leases import Lease, holder_of

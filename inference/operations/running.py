@@ -13,7 +13,7 @@ from governance.kernel import log_context, tracing
 from governance.kernel.actors import Actor
 from governance.kernel.canonical import sha256_hex
 from governance.queries.lineage import ancestors
-from inference.engine.client import Engine, EngineLost, Outcome
+from inference.engine.attempts import Engine, EngineLost, Outcome
 from inference.engine.protocol import (
     AdapterUse,
     GenerateCommand,

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
-from inference.engine.client import EngineLost
+from inference.engine.attempts import EngineLost
 from inference.engine.training_client import TrainingCancelled
 from inference.engine.training_protocol import (
     StoredState,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,9 +14,10 @@ from billing.operations.credits import grant_credit
 from billing.operations.holds import HoldRequest, HoldResult, capture_hold, place_hold, void_hold
 from governance.kernel.actors import SYSTEM
 from governance.kernel.ids import uuid7
-from governance.kernel.money import Microdollars
+from governance.kernel.money import Microdollars, usd
 from governance.models import Organization
 from governance.operations.api_keys import CreatedKey
+from tests.billing.past import OCTOBER, past_credit, past_job
 
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -115,3 +116,18 @@ def funded(account: Account) -> Callable[[int], Account]:
 
 def state_of(result: HoldResult) -> str:
     return Hold.objects.get(id=result.hold_id).state
+
+
+@pytest.fixture
+def october(account: Account) -> Account:
+    """A month of work: 62 jobs of two sizes, some failed, some partly delivered."""
+    past_credit(account, usd(50), OCTOBER)
+    for number in range(62):
+        past_job(
+            account,
+            OCTOBER + timedelta(hours=12 * number),
+            images=2,
+            delivered=(2, 1, 0)[number % 3],
+            side=(512, 1024)[number % 2],
+        )
+    return account

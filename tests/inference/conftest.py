@@ -1,25 +1,29 @@
 """A tenant that can pay, an engine that sketches, and the request between them."""
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
 from django.utils.timezone import now
+from PIL import Image
 
 from billing.operations.credits import grant_credit
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.money import usd
 from governance.models import ModelRelease, Organization
 from governance.operations.api_keys import CreatedKey
-from inference.engine.client import EngineLost, Outcome, ignore_preview
+from inference.engine.attempts import EngineLost, Outcome, ignore_preview
 from inference.engine.encode import encoder
 from inference.engine.protocol import GenerateCommand, Preview, Refused, Released
-from inference.models import Generation
+from inference.models import Generation, StyleReference
 from inference.operations.admissions import Submitter
 from inference.operations.idempotency import Repetition
 from inference.operations.planning import GenerationRequest
+from inference.operations.references import upload_reference
 from inference.operations.submission import submit_generation
 from moderation.operations.release import release_image
 from moderation.operations.screening import restore_screened_prompt
@@ -207,3 +211,35 @@ def releases(release: ModelRelease) -> list[UUID]:
 
 
 LONG_AGO = timedelta(hours=1)
+
+
+Upload = Callable[..., StyleReference]
+
+
+def picture(seed: int = 1, *, form: str = "PNG") -> bytes:
+    """A picture with a look of its own, so that it is known again when it is re-encoded."""
+    source = np.random.default_rng(seed)
+    grey = ramp(96, 128, seed).astype(float) / 2
+    for _ in range(8):
+        x, y, light = source.integers(0, 112), source.integers(0, 80), source.integers(0, 120)
+        grey[y : y + 32, x : x + 40] = light
+    stream = io.BytesIO()
+    Image.fromarray(grey.astype(np.uint8)).save(stream, form, quality=95)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def upload(organization: Organization) -> Upload:
+    def make(data: bytes | None = None, **fields: Any) -> StyleReference:
+        return upload_reference(
+            **{
+                "data": picture() if data is None else data,
+                "name": "Aurora",
+                "organization_id": organization.id,
+                "actor": SYSTEM,
+                "at": now(),
+                **fields,
+            }
+        )
+
+    return make

@@ -9,7 +9,8 @@ from django.conf import LazySettings
 from django.db import connections
 
 from inference import tasks
-from inference.engine.client import EngineLost, EngineNotReady, EngineProcess, Outcome
+from inference.engine.attempts import EngineLost, EngineNotReady, Outcome
+from inference.engine.client import EngineProcess
 from inference.engine.protocol import GenerateCommand, Ready
 from inference.models import EngineStatus, Generation
 from inference.supervisor import TOLD_TO_GO, Supervisor

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from inference.engine.client import EngineLost, EngineProcess
+from inference.engine.attempts import EngineLost
+from inference.engine.client import EngineProcess
 from inference.engine.protocol import GenerateCommand, receive, send
 
 JOB = str(uuid4())

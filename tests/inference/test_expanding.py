@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from governance.kernel.ids import uuid7
 from governance.models import AuditEntry, Organization
-from inference.engine.client import EngineLost
+from inference.engine.attempts import EngineLost
 from inference.models import Generation
 from inference.operations.admissions import Submitter
 from inference.operations.erasing import forget_person

@@ -25,7 +25,7 @@ from governance.models import AuditEntry, Membership, Organization, Organization
 from governance.operations.audit_tree import sequence_entries
 from governance.operations.audit_verification import verify_log
 from governance.operations.demo import seed_demo
-from inference.engine.client import EngineLost
+from inference.engine.attempts import EngineLost
 from inference.models import Artifact, Generation
 from inference.operations.history import jobs, month
 from inference.operations.history.month import seed_history

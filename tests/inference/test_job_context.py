@@ -6,7 +6,7 @@ import pytest
 from django.utils.timezone import now
 
 from governance.kernel import log_context
-from inference.engine.client import EngineLost
+from inference.engine.attempts import EngineLost
 from inference.engine.protocol import GenerateCommand
 from inference.models import Generation
 from inference.operations.leases import claim_next

@@ -12,7 +12,7 @@ from PIL import Image
 
 from governance.kernel.actors import SYSTEM, Actor
 from governance.models import Organization
-from inference.engine.client import Outcome
+from inference.engine.attempts import Outcome
 from inference.engine.protocol import GenerateCommand, Released
 from inference.models import Artifact, Generation
 from inference.operations.leases import claim_next

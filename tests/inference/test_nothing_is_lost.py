@@ -17,7 +17,7 @@ from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
 from governance.models import Organization
 from inference import tasks
-from inference.engine.client import Engine, EngineLost, Outcome
+from inference.engine.attempts import Engine, EngineLost, Outcome
 from inference.engine.protocol import GenerateCommand
 from inference.models import Artifact, Generation
 from inference.operations.admissions import Submitter

@@ -1,6 +1,5 @@
 """Style references and moodboards: past the gate, private, priced, on record, deleted."""
 
-import base64
 import io
 import json
 from collections.abc import Callable
@@ -9,18 +8,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import pytest
 from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.utils.timezone import now
 from PIL import Image
 
 from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import InvalidRequest, NotFound
 from governance.models import AuditEntry, Organization
-from governance.operations.api_keys import CreatedKey
 from inference.engine.protocol import GenerateCommand
 from inference.models import Generation, StyleReference
 from inference.operations.deleting import set_image_retention
@@ -28,10 +23,8 @@ from inference.operations.leases import Lease, claim_next
 from inference.operations.moodboards import (
     StyleChoice,
     StyleWish,
-    create_moodboard,
-    delete_moodboard,
 )
-from inference.operations.references import delete_reference, expire_references, upload_reference
+from inference.operations.references import delete_reference, expire_references
 from inference.operations.running import command_of, run_attempt
 from inference.queries.references import reference_of, references_of
 from moderation.classifiers.canary import reference_glyph
@@ -40,40 +33,10 @@ from moderation.operations.intake import MediaUnusable, admit_media
 from moderation.operations.media import MediaBlocked, add_to_bank
 from moderation.operations.references import ReferenceBlocked
 from tests.factories import SYSTEM
-from tests.inference.conftest import WORKER, SketchEngine, ramp
+from tests.inference.conftest import WORKER, SketchEngine, Upload, picture
 
 pytestmark = pytest.mark.django_db
 Submit = Callable[..., Generation]
-Upload = Callable[..., StyleReference]
-
-
-def picture(seed: int = 1, *, form: str = "PNG") -> bytes:
-    """A picture with a look of its own, so that it is known again when it is re-encoded."""
-    source = np.random.default_rng(seed)
-    grey = ramp(96, 128, seed).astype(float) / 2
-    for _ in range(8):
-        x, y, light = source.integers(0, 112), source.integers(0, 80), source.integers(0, 120)
-        grey[y : y + 32, x : x + 40] = light
-    stream = io.BytesIO()
-    Image.fromarray(grey.astype(np.uint8)).save(stream, form, quality=95)
-    return stream.getvalue()
-
-
-@pytest.fixture
-def upload(organization: Organization) -> Upload:
-    def make(data: bytes | None = None, **fields: Any) -> StyleReference:
-        return upload_reference(
-            **{
-                "data": picture() if data is None else data,
-                "name": "Aurora",
-                "organization_id": organization.id,
-                "actor": SYSTEM,
-                "at": now(),
-                **fields,
-            }
-        )
-
-    return make
 
 
 def wish(*references: StyleReference, strength: float = 0.5) -> StyleWish:
@@ -244,72 +207,6 @@ class TestReferencesOnAJob:
         )
 
 
-class TestMoodboards:
-    def test_bring_all_their_references_by_weight(
-        self, submit: Submit, upload: Upload, organization: Organization
-    ) -> None:
-        one, two = upload(picture(1)), upload(picture(5))
-        board = create_moodboard(
-            organization_id=organization.id,
-            name="Autumn",
-            entries=[StyleChoice(one.id, 0.8), StyleChoice(two.id, 0.4)],
-            actor=SYSTEM,
-            at=now(),
-        )
-
-        job = submit(style=StyleWish(moodboard=board.id, strength=0.6))
-
-        assert [each["strength"] for each in job.style_references] == [0.6, 0.3]
-        assert job.quote["priced"]["style_references"] == 2
-
-    def test_take_only_references_of_their_organization(
-        self, upload: Upload, organizations: Callable[..., Organization]
-    ) -> None:
-        mine = upload()
-
-        with pytest.raises(NotFound):
-            create_moodboard(
-                organization_id=organizations(name="Stranger").id,
-                name="Autumn",
-                entries=[StyleChoice(mine.id, 1.0)],
-                actor=SYSTEM,
-                at=now(),
-            )
-
-    def test_of_a_stranger_are_not_found(
-        self, submit: Submit, upload: Upload, organizations: Callable[..., Organization]
-    ) -> None:
-        stranger = organizations(name="Stranger").id
-        board = create_moodboard(
-            organization_id=stranger,
-            name="Autumn",
-            entries=[StyleChoice(upload(organization_id=stranger).id, 1.0)],
-            actor=SYSTEM,
-            at=now(),
-        )
-
-        with pytest.raises(NotFound):
-            submit(style=StyleWish(moodboard=board.id))
-
-    def test_leave_their_references_when_they_are_deleted(
-        self, upload: Upload, organization: Organization
-    ) -> None:
-        reference = upload()
-        board = create_moodboard(
-            organization_id=organization.id,
-            name="Autumn",
-            entries=[StyleChoice(reference.id, 1.0)],
-            actor=SYSTEM,
-            at=now(),
-        )
-
-        delete_moodboard(
-            organization_id=organization.id, moodboard_id=board.id, actor=SYSTEM, at=now()
-        )
-
-        assert list(references_of(organization.id)) == [reference]
-
-
 class TestDeletion:
     def test_takes_the_file_and_leaves_the_evidence(
         self, upload: Upload, django_capture_on_commit_callbacks: Any
@@ -339,67 +236,3 @@ class TestDeletion:
 
         assert erased == 1
         assert list(references_of(organization.id)) == [young]
-
-
-@pytest.fixture
-def headers(api_key: CreatedKey) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key.secret}"}
-
-
-class TestReferencesApi:
-    def test_uploads_shows_lists_and_deletes(self, client: Client, headers: dict[str, str]) -> None:
-        body = {"image": SimpleUploadedFile("look.png", picture()), "name": "Aurora"}
-
-        made = client.post("/v1/style_references", body, headers=headers)
-
-        assert made.status_code == 201, made.content
-        address = made.headers["Location"]
-        assert client.get("/v1/style_references", headers=headers).json()["data"] == [made.json()]
-        shown = client.get(f"{address}/content", headers=headers)
-        assert sha256_hex(shown.content) == made.json()["sha256"]
-        assert client.delete(address, headers=headers).status_code == 204
-        assert client.get(address, headers=headers).status_code == 404
-
-    @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
-    def test_takes_base64_and_data_urls(
-        self, client: Client, headers: dict[str, str], prefix: str
-    ) -> None:
-        body = {"image": prefix + base64.b64encode(picture()).decode()}
-
-        made = client.post(
-            "/v1/style_references", body, content_type="application/json", headers=headers
-        )
-
-        assert made.json()["uploaded_sha256"] == sha256_hex(picture())
-
-    def test_takes_the_picture_as_the_body(self, client: Client, headers: dict[str, str]) -> None:
-        made = client.post(
-            "/v1/style_references", picture(), content_type="image/png", headers=headers
-        )
-
-        assert made.status_code == 201, made.content
-
-    def test_fetches_nothing_from_other_addresses(
-        self, client: Client, headers: dict[str, str]
-    ) -> None:
-        refused = client.post(
-            "/v1/style_references",
-            {"image": "https://169.254.169.254/latest"},
-            content_type="application/json",
-            headers=headers,
-        )
-
-        assert refused.status_code == 400
-        assert "not fetched" in refused.json()["detail"]
-
-    def test_puts_references_on_a_moodboard(
-        self, client: Client, headers: dict[str, str], upload: Upload
-    ) -> None:
-        body = {"name": "Autumn", "references": [{"id": str(upload().id), "weight": 0.5}]}
-
-        made = client.post("/v1/moodboards", body, content_type="application/json", headers=headers)
-
-        assert made.status_code == 201, made.content
-        assert client.get(made.headers["Location"], headers=headers).json() == made.json()
-        assert client.get("/v1/moodboards", headers=headers).json()["data"] == [made.json()]
-        assert client.delete(made.headers["Location"], headers=headers).status_code == 204

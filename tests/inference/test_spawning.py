@@ -9,7 +9,8 @@ import pytest
 from django.test import override_settings
 
 from inference.engine import spawning
-from inference.engine.client import EngineNotReady, EngineProcess
+from inference.engine.attempts import EngineNotReady
+from inference.engine.client import EngineProcess
 from inference.engine.protocol import send
 from inference.engine.spawning import (
     Spawned,

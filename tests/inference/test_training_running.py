@@ -13,7 +13,7 @@ from billing.queries.invariants import ledger_findings
 from governance.kernel.errors import DomainError
 from governance.models import AuditEntry, ModelRelease
 from governance.operations.revocation import revoke_release
-from inference.engine.client import EngineLost
+from inference.engine.attempts import EngineLost
 from inference.engine.training_protocol import SampleRefused, TrainingRefused
 from inference.models import Adapter, TrainingJob, TrainingSample
 from inference.operations.adapters import AdapterChoice, chosen_adapters

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.timezone import now
 
 from governance.stack.layout import Layout
-from inference.engine.client import EngineLost, EngineNotReady, EngineProcess
+from inference.engine.attempts import EngineLost, EngineNotReady
+from inference.engine.client import EngineProcess
 from inference.operations.history.month import DEMO, JOBS, seed_history
 
 POLITENESS = 15

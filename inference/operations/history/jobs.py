@@ -9,7 +9,7 @@ from django.utils.timezone import now
 from billing.operations.past import booked_in_the_past
 from governance.kernel.actors import Actor
 from governance.models import ApiKey, ModelRelease
-from inference.engine.client import Engine, Outcome
+from inference.engine.attempts import Engine, Outcome
 from inference.models import Generation
 from inference.operations.admissions import Submitter
 from inference.operations.finishing import cancel_generation

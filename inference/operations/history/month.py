@@ -12,7 +12,7 @@ from governance.kernel.actors import SYSTEM
 from governance.kernel.money import usd
 from governance.models import ApiKey, ModelRelease, Organization, ReleaseStatus
 from governance.operations.standing import refresh_standings
-from inference.engine.client import Engine
+from inference.engine.attempts import Engine
 from inference.operations.deleting import expire_images, image_retention, set_image_retention
 from inference.operations.history.jobs import OthersWait, PastJob, live, made_of
 from inference.operations.history.people import fill_seats, keys_of

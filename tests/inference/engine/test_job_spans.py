@@ -13,7 +13,7 @@ from django.utils.timezone import now
 torch = pytest.importorskip("torch", reason="the engine extra is not installed (make venv)")
 
 from governance.kernel import tracing  # noqa: E402
-from inference.engine.client import Attempt, Outcome  # noqa: E402
+from inference.engine.attempts import Attempt, Outcome  # noqa: E402
 from inference.engine.loading import load_model  # noqa: E402
 from inference.engine.protocol import GenerateCommand  # noqa: E402
 from inference.engine.studio import Studio  # noqa: E402

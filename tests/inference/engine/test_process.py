@@ -14,7 +14,8 @@ pytest.importorskip("torch", reason="the engine extra is not installed (make ven
 from django.utils.timezone import now
 
 from governance.models import Organization
-from inference.engine.client import EngineLost, EngineProcess, Outcome
+from inference.engine.attempts import EngineLost, Outcome
+from inference.engine.client import EngineProcess
 from inference.engine.protocol import GenerateCommand
 from inference.models import Generation
 from inference.operations.leases import Lease

@@ -22,7 +22,7 @@ from inference.engine.loading import load_model  # noqa: E402
 from inference.engine.model import LoadedModel  # noqa: E402
 from inference.engine.protocol import GenerateCommand  # noqa: E402
 from inference.engine.studio import OutOfMemory, Studio  # noqa: E402
-from inference.models import Generation  # noqa: E402
+from inference.models import Generation, StyleReference  # noqa: E402
 from inference.operations.leases import Lease  # noqa: E402
 from inference.operations.moodboards import StyleChoice, StyleWish  # noqa: E402
 from inference.operations.references import upload_reference  # noqa: E402
@@ -120,6 +120,18 @@ def scarce(model: LoadedModel) -> Iterator[Callable[[int], None]]:
         handle.remove()
 
 
+@pytest.fixture
+def reference(organization: Organization) -> StyleReference:
+    """A grey ramp that pictures can be led by."""
+    return upload_reference(
+        data=png(ramp(64, 64, 3)),
+        name="",
+        organization_id=organization.id,
+        actor=SYSTEM,
+        at=now(),
+    )
+
+
 class TestStudio:
     def test_says_what_happens_to_a_job_in_order_and_done_once(
         self, model: LoadedModel, frames: Frames, order: Callable[..., GenerateCommand]
@@ -155,15 +167,8 @@ class TestStudio:
         model: LoadedModel,
         frames: Frames,
         order: Callable[..., GenerateCommand],
-        organization: Organization,
+        reference: StyleReference,
     ) -> None:
-        reference = upload_reference(
-            data=png(ramp(64, 64, 3)),
-            name="",
-            organization_id=organization.id,
-            actor=SYSTEM,
-            at=now(),
-        )
         plain, led = order(), order(style=StyleWish((StyleChoice(reference.id, 0.8),)))
 
         drawn(model, frames, plain, led)
@@ -178,17 +183,10 @@ class TestStudio:
         model: LoadedModel,
         frames: Frames,
         order: Callable[..., GenerateCommand],
-        organization: Organization,
+        reference: StyleReference,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("moderation.operations.marking.secrets.randbits", lambda _: 7)
-        reference = upload_reference(
-            data=png(ramp(64, 64, 3)),
-            name="",
-            organization_id=organization.id,
-            actor=SYSTEM,
-            at=now(),
-        )
         plain, none = order(), order(style=StyleWish((StyleChoice(reference.id, 0.0),)))
 
         drawn(model, frames, plain, none)
@@ -200,15 +198,8 @@ class TestStudio:
         model: LoadedModel,
         frames: Frames,
         order: Callable[..., GenerateCommand],
-        organization: Organization,
+        reference: StyleReference,
     ) -> None:
-        reference = upload_reference(
-            data=png(ramp(64, 64, 3)),
-            name="",
-            organization_id=organization.id,
-            actor=SYSTEM,
-            at=now(),
-        )
         command = order(style=StyleWish((StyleChoice(reference.id, 0.8),)))
         default_storage.delete(reference.blob)
         default_storage.save(reference.blob, ContentFile(png(ramp(64, 64, 4))))

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="the engine extra is not installed (
 
 from governance.models import ModelRelease  # noqa: E402
 from inference.engine.adapters import as_pairs  # noqa: E402
-from inference.engine.client import EngineNotReady  # noqa: E402
+from inference.engine.attempts import EngineNotReady  # noqa: E402
 from inference.engine.denoise import Request, denoise  # noqa: E402
 from inference.engine.loading import load_model  # noqa: E402
 from inference.engine.model import inference_mode  # noqa: E402

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from inference.engine.client import Outcome, ignore_preview
+from inference.engine.attempts import Outcome, ignore_preview
 from inference.engine.labelled import dimmed, forced_refusal, labelled
 from inference.engine.previews import Previews
 from inference.engine.protocol import Cancelled, GenerateCommand, Preview, Ready, Refused
