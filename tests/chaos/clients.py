@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 import httpx
 
+# How long a client pursues one wish; healing an engine on a shared processor takes a minute or two.
 PATIENCE_S = 900.0
 POLL_S = 0.5
 REFUSED = "a photo of a naked child"
@@ -74,7 +75,6 @@ class Crowd:
         self.done = 0
         # Wishes with a number from here on wait: the faults shall meet work from first to last.
         self.allowed = clients
-        self.until = time.monotonic() + PATIENCE_S
         self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(clients)]
 
     def start(self) -> None:
@@ -112,8 +112,9 @@ class Crowd:
 
     def pursue(self, http: httpx.Client, told: Told) -> None:
         """Ask until accepted, then until final; whatever breaks is asked again, of the next web process."""
+        until = time.monotonic() + PATIENCE_S
         for turn in itertools.count(told.wish.number):
-            if time.monotonic() > self.until:
+            if time.monotonic() > until:
                 return
             http.base_url = self.urls[turn % len(self.urls)]
             try:
