@@ -26,7 +26,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"))
     given = parser.parse_args()
-    print(f"seed {given.seed}\n{'target':20}{'inputs':>10}{'accepted':>10}{'a second':>10}  findings")
+    print(
+        f"seed {given.seed}\n{'target':20}{'inputs':>10}{'accepted':>10}{'a second':>10}  findings"
+    )
     figures, bad = {}, []
     for target in TARGETS:
         if given.target and target.name not in given.target:
@@ -47,7 +49,12 @@ def main() -> int:
             bad.append({"target": target.name, "kind": finding.kind, "file": str(file)})
     print(
         json.dumps(
-            {"seed": given.seed, "inputs": sum(figures.values()), "targets": figures, "findings": bad}
+            {
+                "seed": given.seed,
+                "inputs": sum(figures.values()),
+                "targets": figures,
+                "findings": bad,
+            }
         )
     )
     return 1 if bad else 0

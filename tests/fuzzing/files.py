@@ -60,7 +60,13 @@ def read_adapter_key() -> Runs:
 
 def pictures() -> list[bytes]:
     made = []
-    for form, mode in (("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "RGB"), ("WEBP", "RGB")):
+    for form, mode in (
+        ("PNG", "RGB"),
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("JPEG", "RGB"),
+        ("WEBP", "RGB"),
+    ):
         stream = io.BytesIO()
         Image.linear_gradient("L").resize((32, 24)).convert(mode).save(stream, form)
         made.append(stream.getvalue())

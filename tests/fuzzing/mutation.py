@@ -4,7 +4,24 @@ import json
 import random
 from collections.abc import Callable, Sequence
 
-EDGES = (0, 1, 2, 7, 8, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
+EDGES = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    65535,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63,
+    2**64 - 1,
+)
 WORDS = (
     b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\xc2\xb2", b"%00", b"%s%n", b"../../../etc/passwd",
     b"\r\nX-Injected: 1", b"{{7*7}}", b"{% debug %}", b"${7*7}", b"' OR 1=1 --", b"-1", b"1e999",
@@ -26,7 +43,7 @@ def mutated(
 ) -> bytes:
     """The next input: a seed, changed in one to six places. The same ``source`` gives the same."""
     data = source.choice(seeds)
-    if form == "json" and source.random() < 0.7:  # noqa: PLR2004 (both kinds are needed)
+    if form == "json" and source.random() < 0.7:
         return changed_json(source, data)[:largest]
     work = bytearray(data)
     for _ in range(source.randint(1, MOST_STEPS)):
@@ -72,9 +89,7 @@ def double(source: random.Random, work: bytearray, _s: object, _w: object) -> No
     work[first:first] = part * source.choice((1, 2, 16, 200))
 
 
-def insert_word(
-    source: random.Random, work: bytearray, _s: object, words: Sequence[bytes]
-) -> None:
+def insert_word(source: random.Random, work: bytearray, _s: object, words: Sequence[bytes]) -> None:
     at = place(source, work)
     word = source.choice((*words, *WORDS))
     work[at : at + source.choice((0, 0, len(word)))] = word
@@ -98,25 +113,23 @@ def changed_json(source: random.Random, data: bytes) -> bytes:
         return data[: source.randint(0, len(data))]
     for _ in range(source.randint(1, MOST_STEPS)):
         value = exchanged(source, value)
-    return json.dumps(value, ensure_ascii=source.random() < 0.9).encode(  # noqa: PLR2004
-        "utf-8", "surrogatepass"
-    )
+    return json.dumps(value, ensure_ascii=source.random() < 0.9).encode("utf-8", "surrogatepass")
 
 
 def exchanged(source: random.Random, value: object) -> object:
     """``value`` with one place in it changed."""
-    if isinstance(value, dict) and value and source.random() < 0.9:  # noqa: PLR2004
+    if isinstance(value, dict) and value and source.random() < 0.9:
         key = source.choice(sorted(value, key=str))
         kept = {name: each for name, each in value.items() if name != key}
         chance = source.random()
-        if chance < 0.1:  # noqa: PLR2004
+        if chance < 0.1:
             return kept
-        if chance < 0.2:  # noqa: PLR2004
+        if chance < 0.2:
             return {**kept, source.choice(("", "\x00", "a" * 300, str(key).upper())): value[key]}
         return {**value, key: exchanged(source, value[key])}
-    if isinstance(value, list) and value and source.random() < 0.8:  # noqa: PLR2004
+    if isinstance(value, list) and value and source.random() < 0.8:
         at = source.randrange(len(value))
-        if source.random() < 0.15:  # noqa: PLR2004
-            return value * 2 if len(value) < 200 else value[:at]  # noqa: PLR2004
+        if source.random() < 0.15:
+            return value * 2 if len(value) < 200 else value[:at]
         return [*value[:at], exchanged(source, value[at]), *value[at + 1 :]]
     return source.choice(NASTY)

@@ -35,7 +35,7 @@ from inference.queries.generations import _cursor as generation_cursor
 from moderation.classifiers.text.normalise import for_language, views_of
 from tests.fuzzing.target import Runs, Target
 
-SECRET = "whsec_fuzz"  # noqa: S105 (of this file alone)
+SECRET = "whsec_fuzz"
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
@@ -185,7 +185,7 @@ BODIES = [
     json.dumps([{"token": "lct_live_x", "type": "licet_api_key", "url": "https://a"}]).encode(),
 ]
 URLS = [b"https://example.com/hook?a=1", b"https://[::ffff:127.0.0.1]/", b"https://10.0.0.1:8443/"]
-PROMPTS = ["a red car".encode(), "r e d  c a r, n.u.d.e, k!ll".encode(), "ｒｅｄ сar".encode()]
+PROMPTS = [b"a red car", b"r e d  c a r, n.u.d.e, k!ll", "ｒｅｄ сar".encode()]
 TARGETS = (
     Target("json-body", parse_json, lambda: BODIES, (ParseError, BodyTooDeep, BodyTooLarge), form="json"),
     Target("stripe-event", read_stripe_event, lambda: [EVENT], (SignatureRejected,), form="json"),

@@ -64,9 +64,7 @@ def fuzz(
     return result
 
 
-def next_input(
-    target: Target, seeds: Sequence[bytes], source: random.Random, number: int
-) -> bytes:
+def next_input(target: Target, seeds: Sequence[bytes], source: random.Random, number: int) -> bytes:
     if number < len(seeds):
         return seeds[number]
     return mutated(source, seeds, target.words, target.form, target.largest)
