@@ -4,6 +4,8 @@ ARGS: --seconds N (each target), --inputs N (each target), --target NAME (repeat
 --keep FOLDER for the inputs of findings. Exit status 1 where there is a finding.
 """
 
+# ruff: noqa: T201 (it speaks to a person at a terminal)
+
 import argparse
 import hashlib
 import json

@@ -151,7 +151,10 @@ def verify_bundle() -> Runs:
 TARGETS = (
     Target("adapter-file", read_adapter, adapters, (TensorFileInvalid, AdapterInvalid)),
     Target(
-        "adapter-header", read_adapter_header, adapter_headers, (TensorFileInvalid, AdapterInvalid),
+        "adapter-header",
+        read_adapter_header,
+        adapter_headers,
+        (TensorFileInvalid, AdapterInvalid),
         form="json",
     ),
     Target("adapter-key", read_adapter_key, lambda: [NAME.encode(), b"lora_unet_blocks_3_attn_wq"]),
@@ -159,4 +162,4 @@ TARGETS = (
     Target("picture-decoder", decode_picture, pictures, (MediaRefused,)),
     Target("watermark", read_watermark, lambda: [bytes(range(256)) * 48], short=20, seconds=5.0),
     Target("verify-bundle", verify_bundle, bundles, form="json", short=200),
-)  # fmt: skip
+)

@@ -185,23 +185,63 @@ BODIES = [
     json.dumps([{"token": "lct_live_x", "type": "licet_api_key", "url": "https://a"}]).encode(),
 ]
 URLS = [b"https://example.com/hook?a=1", b"https://[::ffff:127.0.0.1]/", b"https://10.0.0.1:8443/"]
-PROMPTS = [b"a red car", b"r e d  c a r, n.u.d.e, k!ll", "ｒｅｄ сar".encode()]
+PROMPTS = [b"a red car", b"r e d  c a r, n.u.d.e, k!ll", "\uff52\uff45\uff44 \u0441ar".encode()]
 TARGETS = (
-    Target("json-body", parse_json, lambda: BODIES, (ParseError, BodyTooDeep, BodyTooLarge), form="json"),
+    Target(
+        "json-body",
+        parse_json,
+        lambda: BODIES,
+        (ParseError, BodyTooDeep, BodyTooLarge),
+        form="json",
+    ),
     Target("stripe-event", read_stripe_event, lambda: [EVENT], (SignatureRejected,), form="json"),
-    Target("stripe-header", read_stripe_header, lambda: [b"t=1761998400,v1=00"], (SignatureRejected,)),
+    Target(
+        "stripe-header", read_stripe_header, lambda: [b"t=1761998400,v1=00"], (SignatureRejected,)
+    ),
     Target("scanner-signature", read_scanner_signature, lambda: [b"MEUCIQ==", b"AAAA"]),
-    Target("request-headers", read_headers,
-           lambda: [b"bytes=0-99", b"wait=5", b"bytes=-5", b"3", b'"etag"'], (RangeNotSatisfiable,)),
+    Target(
+        "request-headers",
+        read_headers,
+        lambda: [b"bytes=0-99", b"wait=5", b"bytes=-5", b"3", b'"etag"'],
+        (RangeNotSatisfiable,),
+    ),
     Target("retry-after", read_retry_after, lambda: [b"120", b"Wed, 21 Oct 2015 07:28:00 GMT"]),
-    Target("image-address", read_image_address, lambda: [b"a" * 64 + b":1rXxXx:" + b"b" * 43], (AddressInvalid,)),
+    Target(
+        "image-address",
+        read_image_address,
+        lambda: [b"a" * 64 + b":1rXxXx:" + b"b" * 43],
+        (AddressInvalid,),
+    ),
     Target("cursor", read_cursor, lambda: [b"019a3f00-0000-7000-8000-000000000000"]),
     Target("page-size", ask(page_size), lambda: [b"20", b"100"], (InvalidRequest,)),
-    Target("api-key", read_key, lambda: [generate_key("live").encode(), b"203.0.113.0/24\n2001:db8::/32"], (InvalidRequest,)),
-    Target("picture-text", ask(lambda value: picture_in(value, "image")),
-           lambda: [b"data:image/png;base64,iVBORw0KGgo=", b"iVBORw0KGgo="], (InvalidRequest,)),
+    Target(
+        "api-key",
+        read_key,
+        lambda: [generate_key("live").encode(), b"203.0.113.0/24\n2001:db8::/32"],
+        (InvalidRequest,),
+    ),
+    Target(
+        "picture-text",
+        ask(lambda value: picture_in(value, "image")),
+        lambda: [b"data:image/png;base64,iVBORw0KGgo=", b"iVBORw0KGgo="],
+        (InvalidRequest,),
+    ),
     Target("webhook-address", call_webhook, lambda: URLS, (WebhookAddressRefused,)),
-    Target("note", read_note, lambda: [notes.NoteSigner("example.org/audit", "fuzz").sign("a\n1\nAAAA\ntime 2026-01-01T00:00:00Z\n").encode()], (notes.NoteInvalid,)),
-    Target("verifier-key", read_note_key, lambda: [notes.NoteSigner("a", "b").verifier_key.encode()], (notes.NoteInvalid,)),
+    Target(
+        "note",
+        read_note,
+        lambda: [
+            notes.NoteSigner("example.org/audit", "fuzz")
+            .sign("a\n1\nAAAA\ntime 2026-01-01T00:00:00Z\n")
+            .encode()
+        ],
+        (notes.NoteInvalid,),
+    ),
+    Target(
+        "verifier-key",
+        read_note_key,
+        lambda: [notes.NoteSigner("a", "b").verifier_key.encode()],
+        (notes.NoteInvalid,),
+    ),
     Target("prompt-normaliser", normalise_prompt, lambda: PROMPTS, short=200),
-)  # fmt: skip
+)

@@ -7,7 +7,7 @@ import pytest
 from tests.fuzzing.running import Budget, fuzz
 from tests.fuzzing.target import Target
 from tests.fuzzing.targets import TARGETS
-from tests.fuzzing.watching import watch
+from tests.fuzzing.watching import peak_bytes, watch
 
 REGRESSIONS = Path(__file__).parent / "regressions"
 BY_NAME = {target.name: target for target in TARGETS}
@@ -38,15 +38,19 @@ def planted(data: bytes) -> object:
     if data.startswith(b"hang"):
         while True:
             pass
-    return bytearray(400 << 20) if data.startswith(b"hunger") else None
+    return bytearray(peak_bytes() + (80 << 20)) if data.startswith(b"hunger") else None
 
 
 @pytest.mark.parametrize(
-    ("seed", "kind"),
-    [(b"fault", "ZeroDivisionError"), (b"hang", "TooSlow"), (b"hunger", "TooMuchMemory")],
+    ("seed", "kind", "seconds"),
+    [
+        (b"fault", "ZeroDivisionError", 20.0),
+        (b"hang", "TooSlow", 0.2),
+        (b"hunger", "TooMuchMemory", 20.0),
+    ],
 )
-def test_a_planted_mistake_is_found(seed: bytes, kind: str) -> None:
-    target = Target("planted", lambda: planted, lambda: [seed], seconds=0.2)
+def test_a_planted_mistake_is_found(seed: bytes, kind: str, seconds: float) -> None:
+    target = Target("planted", lambda: planted, lambda: [seed], seconds=seconds)
 
     result = fuzz(target, budget=Budget(inputs=1), seed=1)
 

@@ -1,8 +1,9 @@
 """Where an organization's identity provider may live: nowhere inside our own network."""
 
+from typing import Any
+
 import pytest
 from django import forms
-from pytest_django.fixtures import SettingsWrapper
 
 from governance.portal.licence.identity_forms import require_public
 
@@ -20,9 +21,7 @@ from governance.portal.licence.identity_forms import require_public
         "[::ffff:10.0.0.1]",
     ],
 )
-def test_a_number_of_our_own_network_is_refused_in_any_spelling(
-    host: str, settings: SettingsWrapper
-) -> None:
+def test_a_number_of_our_own_network_is_refused_in_any_spelling(host: str, settings: Any) -> None:
     settings.PUBLIC_URL = "https://licet.example"
 
     with pytest.raises(forms.ValidationError):
@@ -30,7 +29,7 @@ def test_a_number_of_our_own_network_is_refused_in_any_spelling(
 
 
 @pytest.mark.parametrize("host", ["login.example.com", "93.184.216.34"])
-def test_a_name_and_a_public_number_are_taken(host: str, settings: SettingsWrapper) -> None:
+def test_a_name_and_a_public_number_are_taken(host: str, settings: Any) -> None:
     settings.PUBLIC_URL = "https://licet.example"
 
     assert require_public(f"https://{host}/") == f"https://{host}/"
