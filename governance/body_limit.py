@@ -14,6 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[..., Awaitable[None]]
 
 USUAL = 2 * 1024 * 1024
+MOST_DIGITS = 18
 # Uploads of pictures and evidence.
 UPLOAD = 32 * 1024 * 1024
 UPLOAD_KINDS = (b"multipart/", b"image/", b"application/octet-stream")
@@ -34,7 +35,7 @@ class BodyLimit:
         kind = headers.get(b"content-type", b"").lower()
         limit = UPLOAD if kind.startswith(UPLOAD_KINDS) else USUAL
         told = headers.get(b"content-length", b"0")
-        if told.isdigit() and int(told) > limit:
+        if told.isdigit() and (len(told) > MOST_DIGITS or int(told) > limit):
             await refuse(scope, send, limit)
             return
         counted = Counted(receive, limit)

@@ -118,4 +118,4 @@ def _beginning(response: urllib3.BaseHTTPResponse, deadline: float) -> str:
 
 
 def _wish(header: str) -> timedelta | None:
-    return timedelta(seconds=int(header)) if header.isdigit() and len(header) <= 6 else None  # noqa: PLR2004
+    return timedelta(seconds=int(header)) if header.isdecimal() and len(header) <= 6 else None  # noqa: PLR2004

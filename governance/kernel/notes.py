@@ -6,7 +6,6 @@ text is origin, size, root in base64, and here one extension line with the time.
 
 import base64
 import hashlib
-from binascii import Error as Base64Error
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -105,12 +104,12 @@ def _key_id(name: str, public: bytes) -> bytes:
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except Base64Error as error:
+    except ValueError as error:
         raise NoteInvalid(f"this is no base64: {text[:20]}") from error
 
 
 def _check(public: bytes, signature: bytes, message: bytes) -> None:
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    except InvalidSignature as error:
+    except (InvalidSignature, ValueError) as error:
         raise NoteInvalid("the signature does not fit the text") from error

@@ -40,7 +40,7 @@ def generate_key(mode: Mode) -> str:
 
 def is_well_formed(key: str) -> bool:
     """Whether ``key`` has a known prefix, the right length and a checksum that fits."""
-    if not key.startswith(("lct_live_", "lct_test_")):
+    if not key.isascii() or not key.startswith(("lct_live_", "lct_test_")):
         return False
     body, tail = key[:-CHECKSUM_LENGTH], key[-CHECKSUM_LENGTH:]
     return len(body) == len("lct_live_") + RANDOM_LENGTH and hmac.compare_digest(

@@ -19,7 +19,14 @@ import json
 import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
+
+# What the parts of a bundle raise that is no bundle: not zipped, not JSON, of another shape.
+UNREADABLE = (
+    OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, EOFError,
+    RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 # --- Ed25519 (RFC 8032), verification only -------------------------------------------------------
 
@@ -566,7 +573,7 @@ def main(arguments=None):
     except Wrong as error:
         print("DOES NOT HOLD: %s" % error)
         return 1
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         print("cannot be read: %s: %s" % (type(error).__name__, error))
         return 2
     print("HOLDS: everything was checked in %.1f s." % (time.monotonic() - began))

@@ -81,7 +81,7 @@ def repetition_of(request: Request) -> Repetition:
     counted = request.headers.get("x-stainless-retry-count", "")
     return Repetition(
         key=request.headers.get("Idempotency-Key"),
-        retry_count=min(int(counted), 100) if counted.isdecimal() else None,
+        retry_count=min(int(counted[:9]), 100) if counted.isdecimal() else None,
     )
 
 

@@ -24,7 +24,8 @@ from inference.operations.deleting import delete_image
 from inference.operations.storage import read_image
 from inference.queries.generations import artifact_by_id
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+# More digits than any size has are no range.
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class RangeNotSatisfiable(DomainError):

@@ -155,7 +155,7 @@ def metadata_alpha(metadata: dict[str, str]) -> float | None:
             if isinstance(value, dict):
                 value = value.get("transformer.lora_alpha", value.get("lora_alpha"))
             return None if value is None else float(value)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise AdapterInvalid(f"The metadata {name} cannot be read.") from error
     return None
 

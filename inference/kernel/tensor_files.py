@@ -14,6 +14,7 @@ from governance.kernel.errors import DomainError
 Array = NDArray[np.float32]
 LENGTH = struct.Struct("<Q")
 SMALLEST_HEADER, MOST_HEADER_BYTES = len(b"{}"), 8 << 20
+MOST_SIDES = 8
 ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 
 
@@ -40,6 +41,7 @@ def read_tensors(data: bytes) -> TensorFile:
     if not isinstance(metadata, dict):
         raise TensorFileInvalid("The file's metadata is no object.")
     body = memoryview(data)[start:]
+    require_apart(header, len(body))
     tensors = {name: read_tensor(name, entry, body) for name, entry in header.items()}
     return TensorFile(tensors, {str(key): str(value) for key, value in metadata.items()})
 
@@ -54,11 +56,21 @@ def read_header(data: bytes) -> tuple[dict[str, object], int]:
     start = LENGTH.size + length
     try:
         header = json.loads(data[LENGTH.size : start])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TensorFileInvalid("The header of the file is not JSON.") from error
     if not isinstance(header, dict):
         raise TensorFileInvalid("The header of the file is no object.")
     return header, start
+
+
+def require_apart(header: dict[str, object], size: int) -> None:
+    """Tensors share no bytes, else a small file would fill the memory. Raises TensorFileInvalid."""
+    claimed = 0
+    for name, entry in header.items():
+        ends = counts(name, entry.get("data_offsets")) if isinstance(entry, dict) else []
+        claimed += max(0, ends[-1] - ends[0]) if ends else 0
+        if claimed > size:
+            raise TensorFileInvalid(f"{name} shares its bytes with another tensor.")
 
 
 def read_tensor(name: str, entry: object, body: memoryview) -> Array:
@@ -72,6 +84,8 @@ def read_tensor(name: str, entry: object, body: memoryview) -> Array:
     if len(ends) != len(("first", "last")):
         raise TensorFileInvalid(f"{name} has no proper place.")
     first, last = ends
+    if len(sides) > MOST_SIDES or max(sides, default=0) > len(body):
+        raise TensorFileInvalid(f"{name} has a shape that no tensor has.")
     size = math.prod(sides) * ITEM_BYTES[kind]
     if not 0 <= first <= last <= len(body) or last - first != size:
         raise TensorFileInvalid(f"{name} does not lie where the header says.")

@@ -1,12 +1,15 @@
 """Forms of the identity page. They parse; operations decide."""
 
 import re
+import socket
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
 
+from governance.gateways.webhook_addresses import is_public
 from governance.models import ENTERPRISE_FEATURES
 from governance.portal.licence.forms import text_input
 
@@ -19,11 +22,23 @@ def lines(text: str) -> list[str]:
     return re.split(r"[\s,;]+", text.strip())
 
 
+def is_inside(host: str) -> bool:
+    """Whether ``host`` is a number, in any spelling, of an address that is not public.
+
+    A name that resolves to one is not found out here: the provider is asked later, by allauth.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return False
+    return not all(is_public(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found)
+
+
 def require_public(address: str) -> str:
     """An address that our server may call: https and not this machine, except in development."""
     parts = urlsplit(address)
     if settings.PUBLIC_URL.startswith("https://") and (
-        parts.scheme != "https" or parts.hostname in LOCAL
+        parts.scheme != "https" or parts.hostname in LOCAL or is_inside(parts.hostname or "")
     ):
         raise forms.ValidationError("Use the provider's https address.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
