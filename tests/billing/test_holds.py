@@ -32,8 +32,8 @@ from billing.operations.holds import (
 from billing.operations.journal import Leg, book
 from billing.queries.balances import balance_of
 from billing.queries.ledger import lines_of_job
-from governance.kernel.ids import uuid7
 from governance.kernel.actors import SYSTEM
+from governance.kernel.ids import uuid7
 from governance.kernel.money import Microdollars
 from governance.operations.api_keys import revoke_api_key
 from tests.billing.conftest import Account, state_of
@@ -315,7 +315,7 @@ class TestTheDatabase:
     def test_refuses_to_delete_a_price_list_that_holds_may_name(self, funded: Funded) -> None:
         funded(1_000).hold(400)
 
-        with pytest.raises(DatabaseError, match="Cannot delete"), transaction.atomic():
+        with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
             execute("DELETE FROM billing_price_version")
 
     def test_refuses_to_hold_less_than_nothing(self, funded: Funded) -> None:
