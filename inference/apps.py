@@ -23,6 +23,9 @@ EVENTS = {
     "generation.blocked": "The acceptable-use gate refused it; nothing was charged.",
     "generation.failed": "It could not be made; nothing was charged.",
     "generation.cancelled": "It was cancelled; nothing was charged.",
+    "training.completed": "The adapter is registered; the steps were charged.",
+    "training.failed": "The training could not be done; nothing was charged.",
+    "training.cancelled": "The training was cancelled; nothing was charged.",
 }
 
 

@@ -21,8 +21,9 @@ class Hold(models.Model):
     """Reserved µUSD with the quote it was made for; a capture never prices again."""
 
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=uuid7)
+    # Its index would be the beginning of hold_once_per_key again.
     organization = models.ForeignKey(
-        "governance.Organization", on_delete=models.PROTECT, related_name="+"
+        "governance.Organization", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     project_id: models.UUIDField[UUID, UUID] = models.UUIDField()
     api_key_id: models.UUIDField[UUID | None, UUID | None] = models.UUIDField(null=True)
@@ -32,8 +33,13 @@ class Hold(models.Model):
     request_sha256 = models.CharField(max_length=64)
     amount = models.BigIntegerField()
     per_image = models.BigIntegerField()
+    # A trigger, hold_has_published_price, in place of the foreign key (decision 0083).
     price_version = models.ForeignKey(
-        "billing.PriceVersion", on_delete=models.PROTECT, related_name="+"
+        "billing.PriceVersion",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     quote = models.JSONField()
     # The budget windows that count this hold: [[budget id, window start], ...], in order of id.

@@ -18,8 +18,13 @@ class LedgerTransaction(models.Model):
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=uuid7)
     kind = models.CharField(max_length=24)
     external_reference = models.CharField(max_length=128)
+    # Without an index of its own: ledger_by_organization begins with it.
     organization = models.ForeignKey(
-        "governance.Organization", null=True, on_delete=models.PROTECT, related_name="+"
+        "governance.Organization",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
     )
     event_at = models.DateTimeField()
     # The database's own clock, unless the transaction names a time (billing.operations.past).
@@ -47,8 +52,9 @@ class LedgerEntry(models.Model):
     """One leg in µUSD: positive credits the account, negative debits it."""
 
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=uuid7)
+    # Without an index of its own: ledger_leg_once begins with it.
     transaction = models.ForeignKey(
-        LedgerTransaction, on_delete=models.PROTECT, related_name="entries"
+        LedgerTransaction, on_delete=models.PROTECT, related_name="entries", db_index=False
     )
     leg = models.PositiveSmallIntegerField()
     account = models.CharField(max_length=32)

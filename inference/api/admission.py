@@ -37,6 +37,8 @@ class Pending:
     # Instead of waiting: events as the job goes on, for a dialect that streams.
     stream: Callable[["Pending"], AsyncIterator[str]] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    # The header of a stream that says which job it is about.
+    named_by: str = "x-generation-id"
 
 
 def caller_of(request: Request) -> Caller:

@@ -87,7 +87,7 @@ def streamed(pending: Pending) -> StreamingHttpResponse:
         headers={
             "Cache-Control": "no-store",
             "X-Accel-Buffering": "no",
-            "x-generation-id": str(pending.generation_id),
+            pending.named_by: str(pending.generation_id),
             **pending.headers,
         },
     )

@@ -25,6 +25,7 @@ from inference.api.training_data import (
     TrainingItemDetail,
     TrainingItems,
 )
+from inference.api.training_events import TrainingEvents
 from inference.api.training_jobs import (
     TrainingCancel,
     TrainingDetail,
@@ -79,6 +80,7 @@ training = [
     path(f"{DATASET}/attestation", TrainingAttestation.as_view(), name="training-attestation"),
     path("v1/training/jobs", TrainingJobs.as_view(), name="training-jobs"),
     path(JOB, TrainingDetail.as_view(), name="training-job"),
+    path(f"{JOB}/events", waiting(TrainingEvents), name="training-events"),
     path(f"{JOB}/cancel", TrainingCancel.as_view(), name="training-cancel"),
     path(f"{JOB}/samples/<int:step>", TrainingSampleContent.as_view(), name="training-sample"),
 ]

@@ -1,4 +1,5 @@
-"""Waiting for many generations at once: one Redis subscription and one look at the database a second.
+"""Waiting for many generations and trainings at once: one Redis subscription and one look at
+the database a second.
 
 A waiter costs a dictionary entry, not a thread and not a connection, so that hundreds of clients can
 wait in one web process.
@@ -22,6 +23,7 @@ from django.db import connections
 
 from inference.operations.bell import CHANNEL_PREFIX
 from inference.queries.generations import final_among
+from inference.queries.training import final_trainings_among
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +92,12 @@ class Hub:
 
 
 def look(generation_ids: list[UUID]) -> set[UUID]:
-    """Which of these are final. Gives its connection back, so that waiting never holds one."""
+    """Which of these jobs are final, generations and trainings.
+
+    Gives its connection back, so that waiting never holds one.
+    """
     try:
-        return final_among(generation_ids)
+        return final_among(generation_ids) | final_trainings_among(generation_ids)
     finally:
         connections.close_all()
 

@@ -1,11 +1,18 @@
-"""The end of a generation, told to webhooks: the organization's, and the one that the call named."""
+"""The end of a generation or a training, told to webhooks: the organization's, and the one that a call
+named."""
 
 from datetime import datetime
 
 from django.conf import settings
 
 from governance.operations.webhook_events import send_event
-from inference.models import Generation
+from inference.models import Generation, TrainingJob, TrainingState
+
+TRAINING_EVENTS = {
+    TrainingState.SUCCEEDED: "training.completed",
+    TrainingState.FAILED: "training.failed",
+    TrainingState.CANCELLED: "training.cancelled",
+}
 
 
 def announce_ended(generation: Generation, at: datetime) -> None:
@@ -28,4 +35,29 @@ def announce_ended(generation: Generation, at: datetime) -> None:
         },
         at=at,
         call_url=generation.webhook_url,
+    )
+
+
+def announce_training_ended(job: TrainingJob, at: datetime) -> None:
+    """Queue ``training.completed``, ``.failed`` or ``.cancelled`` in the transaction that ends it; name,
+    trigger word and prompt stay here."""
+    send_event(
+        organization_id=job.organization_id,
+        type=TRAINING_EVENTS[TrainingState(job.state)],
+        data={
+            "id": str(job.id),
+            "object": "training",
+            "status": str(job.state),
+            "project_id": str(job.project_id),
+            "api_key_id": str(job.api_key_id) if job.api_key_id else None,
+            "adapter": str(job.adapter_id) if job.adapter_id else None,
+            "steps": job.steps,
+            "step": job.step,
+            "charged_microusd": job.charged_microusd,
+            "created_at": job.created_at.isoformat(),
+            "finished_at": at.isoformat(),
+            "error": {"code": job.error_code} if job.error_code else None,
+            "url": f"{settings.PUBLIC_URL}/v1/training/jobs/{job.id}",
+        },
+        at=at,
     )

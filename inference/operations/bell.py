@@ -23,10 +23,10 @@ def connection() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL or "redis://127.0.0.1:6379/0")
 
 
-def ring(generation_id: UUID, event: str, **facts: Any) -> None:
-    """Tell whoever waits for this generation; never raises, for nothing depends on it."""
+def ring(job_id: UUID, event: str, **facts: Any) -> None:
+    """Tell whoever waits for this generation or training; never raises, for nothing depends on it."""
     try:
-        message = json.dumps({"id": str(generation_id), "event": event, **facts})
-        connection().publish(CHANNEL_PREFIX + str(generation_id), message)
+        message = json.dumps({"id": str(job_id), "event": event, **facts})
+        connection().publish(CHANNEL_PREFIX + str(job_id), message)
     except redis.RedisError as error:
-        logger.warning("progress of %s was not announced: %s", generation_id, error)
+        logger.warning("progress of %s was not announced: %s", job_id, error)

@@ -1,6 +1,7 @@
 """Taking in style references: decoded in the sandbox, past the gate, kept in a normal form, private."""
 
 import io
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from governance.operations import audit
 from inference.models import ImageRetention, StyleReference
 from inference.queries.references import references_of
 from moderation.operations.intake import AdmittedMedia
+from moderation.operations.media import MediaBlocked, screen_media
 from moderation.operations.references import screen_reference
 
 # No drawing is larger a side, and a reference is cut to the drawing's size.
@@ -32,11 +34,13 @@ def upload_reference(
 ) -> StyleReference:
     """Take in a PNG, JPEG or WebP picture whose style images shall take on.
 
-    The same file sent twice gives the first's reference. Raises MediaUnusable, MediaBlocked,
+    The same file sent twice gives the first's reference, after a new look in the hash banks, which may
+    know it by now; then the first one is deleted as well. Raises MediaUnusable, MediaBlocked,
     ReferenceBlocked, GateUnavailable (the only one that a retry helps).
     """
     uploaded = sha256_hex(data)
     if (earlier := reference_with(uploaded, organization_id)) is not None:
+        look_again(earlier, data, actor, at)
         return earlier
     reference = StyleReference(
         id=uuid7(),
@@ -57,6 +61,28 @@ def upload_reference(
         assert found is not None, "the same file was taken in meanwhile"
         return found
     return reference
+
+
+def look_again(reference: StyleReference, data: bytes, actor: Actor, at: datetime) -> None:
+    """Ask the hash banks anew. Raises MediaBlocked; the reference is deleted then."""
+    try:
+        screen_media(
+            data=data,
+            job_id=reference.id,
+            organization_id=reference.organization_id,
+            actor=actor,
+            at=at,
+        )
+    except MediaBlocked:
+        with suppress(NotFound):  # Somebody else was faster.
+            delete_reference(
+                organization_id=reference.organization_id,
+                reference_id=reference.id,
+                actor=SYSTEM,
+                at=at,
+                reason="a hash bank knows it",
+            )
+        raise
 
 
 def reference_with(uploaded_sha256: str, organization_id: UUID) -> StyleReference | None:
@@ -87,14 +113,19 @@ def register(reference: StyleReference, actor: Actor) -> None:
 
 @transaction.atomic
 def delete_reference(
-    *, organization_id: UUID, reference_id: UUID, actor: Actor, at: datetime
+    *,
+    organization_id: UUID,
+    reference_id: UUID,
+    actor: Actor,
+    at: datetime,
+    reason: str = "deleted by its owner",
 ) -> None:
     """Delete a reference; its file goes once this commits, and jobs that wait with it end free of
     charge. Raises NotFound, also for another tenant's."""
     reference = references_of(organization_id).select_for_update().filter(id=reference_id).first()
     if reference is None:
         raise NotFound(f"There is no style reference {reference_id}.")
-    erase(reference, actor, "deleted by its owner", at)
+    erase(reference, actor, reason, at)
 
 
 def expire_references(*, at: datetime) -> int:

@@ -14,6 +14,8 @@ from governance.kernel.errors import DomainError, NotFound
 from inference.engine.training_protocol import StoredState, TrainingRefused
 from inference.models import Adapter, TrainingJob, TrainingState
 from inference.operations.adapters import upload_adapter
+from inference.operations.announcing import announce_training_ended
+from inference.operations.bell import ring
 from inference.operations.finishing import NotCancellable
 from inference.operations.leases import MAX_ATTEMPTS
 from inference.operations.training_leases import TrainingLease, holder_of_training
@@ -238,10 +240,13 @@ def close_unpaid(
 def finish(
     job: TrainingJob, state: TrainingState, actor: Actor, at: datetime, **facts: Any
 ) -> None:
-    """Write the final state and its audit entry; the checkpoint goes once this commits."""
+    """Write the final state, its audit entry and its event; who waits is told and the checkpoint goes once
+    this commits."""
     job.state, job.finished_at, job.lease_until = state, at, None
     kept, job.checkpoint_blob = job.checkpoint_blob, ""
     job.save()
     record(job, actor, f"training.{state.value}", **facts)
+    announce_training_ended(job, at)
+    transaction.on_commit(lambda: ring(job.id, "final", state=state.value))
     if kept:
         transaction.on_commit(lambda: default_storage.delete(kept))

@@ -11,6 +11,7 @@ from governance.kernel.actors import Actor
 from inference.engine.protocol import Released
 from inference.engine.training_protocol import Sample, SampleRefused, StoredState
 from inference.models import TrainingJob, TrainingSample
+from inference.operations.bell import ring
 from inference.operations.progress import EXTEND_EVERY
 from inference.operations.storage import StoredImage, store_image
 from inference.operations.training_leases import (
@@ -37,9 +38,10 @@ class TrainingProgress:
         self.keep_lease()
 
     def on_step(self, step: int, loss: float) -> None:
-        """Remembered, and written with the next extension of the lease."""
+        """Told to who watches, and written with the next extension of the lease."""
         self.step = step
         self._losses.append((step, loss))
+        ring(self.lease.job_id, "step", step=step, loss=loss)
         self.keep_lease()
 
     def on_checkpoint(self, checkpoint: StoredState) -> None:
@@ -63,10 +65,12 @@ class TrainingProgress:
             ),
         )
         keep_sample(lease=self.lease, image=image, actor=self.actor, at=now())
+        ring(self.lease.job_id, "sample", step=sample.step)
 
     def on_sample_refused(self, refused: SampleRefused) -> None:
         """Only the reason is kept."""
         keep_withheld(lease=self.lease, refused=refused, actor=self.actor, at=now())
+        ring(self.lease.job_id, "sample", step=refused.step)
 
     def keep_lease(self, *, at_once: bool = False) -> None:
         """Extend the lease and write losses, at most every two seconds unless ``at_once``."""

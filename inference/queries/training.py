@@ -10,6 +10,7 @@ from governance.kernel.errors import NotFound
 from governance.models import ModelRelease, ReleaseStatus
 from inference.kernel.training_terms import items_sha256
 from inference.models import (
+    OPEN_TRAINING_STATES,
     Generation,
     RightsAttestation,
     State,
@@ -104,6 +105,12 @@ def job_of(organization_id: UUID, job_id: UUID) -> TrainingJob:
     if found is None:
         raise NotFound("There is no such training.")
     return found
+
+
+def final_trainings_among(job_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of ``job_ids`` that are trainings to which nothing more will happen."""
+    ended = TrainingJob.objects.filter(id__in=job_ids).exclude(state__in=OPEN_TRAINING_STATES)
+    return set(ended.values_list("id", flat=True))
 
 
 def losses_of(job: TrainingJob, *, points: int = POINTS) -> list[Loss]:

@@ -8,7 +8,15 @@ from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.timezone import now
 
-from billing.models import BudgetAction, BudgetPeriod, BudgetScope, Hold, LedgerEntry, Wallet
+from billing.models import (
+    BudgetAction,
+    BudgetPeriod,
+    BudgetScope,
+    Hold,
+    LedgerEntry,
+    PriceVersion,
+    Wallet,
+)
 from billing.operations.budgets import set_budget
 from billing.operations.holds import (
     BudgetReached,
@@ -25,6 +33,7 @@ from billing.operations.journal import Leg, book
 from billing.queries.balances import balance_of
 from billing.queries.ledger import lines_of_job
 from governance.kernel.actors import SYSTEM
+from governance.kernel.ids import uuid7
 from governance.kernel.money import Microdollars
 from governance.operations.api_keys import revoke_api_key
 from tests.billing.conftest import Account, state_of
@@ -289,6 +298,25 @@ class TestTheDatabase:
             Hold.objects.filter(id=hold.hold_id).update(
                 state="captured", captured=401, resolved_at=now()
             )
+
+    @pytest.mark.parametrize("published", [None, "unknown"])
+    def test_refuses_a_hold_without_a_published_price_list(
+        self, funded: Funded, published: str | None
+    ) -> None:
+        hold = funded(1_000).hold(400)
+        draft = PriceVersion.objects.create(
+            label="Draft", effective_from=now() + timedelta(days=9), body={}, sha256="0"
+        )
+        named = uuid7() if published else draft.id
+
+        with pytest.raises(IntegrityError, match="no published price list"), transaction.atomic():
+            Hold.objects.filter(id=hold.hold_id).update(price_version_id=named)
+
+    def test_refuses_to_delete_a_price_list_that_holds_may_name(self, funded: Funded) -> None:
+        funded(1_000).hold(400)
+
+        with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
+            execute("DELETE FROM billing_price_version")
 
     def test_refuses_to_hold_less_than_nothing(self, funded: Funded) -> None:
         account = funded(1_000)

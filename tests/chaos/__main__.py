@@ -1,10 +1,13 @@
 """``make chaos``: break every part of a running stack while clients order images, then check the books.
 
     python -m tests.chaos [--seed N] [--jobs 300] [--faults 30] [--clients 24] [--size 64x64]
+                          [--only engine,supervisor,valkey]
 
 Starts `manage.py up` on a LICET_HOME of its own, which it deletes afterwards (``--keep`` leaves it), and
 PostgreSQL and Valkey behind proxies. A full disk needs root (a small tmpfs), a skewed clock Debian's package
 faketime; without them these faults are left out, and the count in the last line shows it.
+``--only`` takes faults by name, or parts to kill: ``supervisor`` is the worker, in which the supervisor
+runs, and ``broker`` is Valkey.
 The last line is JSON; exit status 1 where a promise was broken. A seed gives the same jobs and the same
 faults in the same order, not the same interleaving.
 """
@@ -22,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.clients import Crowd, wishes
-from tests.chaos.faults import attack, heal_faults
+from tests.chaos.faults import FAULTS, Fault, attack, chosen_faults, heal_faults, plan
 from tests.chaos.stack import Stack, wait_for_kinds
 
 # ruff: noqa: T201 (a program for people; its last line is the result)
@@ -63,8 +66,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=24)
     parser.add_argument("--size", default="64x64")
     parser.add_argument("--tenants", type=int, default=3)
+    parser.add_argument("--only", type=faults_named, default=FAULTS, help="faults, by name or part")
     parser.add_argument("--keep", action="store_true", help="leave the LICET_HOME for a look")
     return parser.parse_args()
+
+
+def faults_named(only: str) -> tuple[Fault, ...]:
+    """The faults of ``--only``. Raises ArgumentTypeError with the names that there are."""
+    try:
+        return chosen_faults(only)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(home: Path, wanted: argparse.Namespace) -> dict[str, Any]:
@@ -77,7 +89,8 @@ def run(home: Path, wanted: argparse.Namespace) -> dict[str, Any]:
             [stack.url], keys, wishes(wanted.jobs, wanted.seed, wanted.size), wanted.clients
         )
         crowd.start()
-        happened = attack(stack, wanted.seed, wanted.faults, tell, crowd.allow, crowd.share_done)
+        planned = plan(wanted.seed, wanted.faults, wanted.only)
+        happened = attack(stack, wanted.seed, planned, tell, crowd.allow, crowd.share_done)
         crowd.allow(1.0)
         tell(f"no more faults after {time.monotonic() - began:.0f} s, {crowd.done} jobs done")
         stopped = time.monotonic()

@@ -5,7 +5,7 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ PATIENCE_S, LEAD = 12.0, 0.1
 SLOW_S, SLOW_FOR_S, FULL_FOR_S = 0.2, 4.0, 5.0
 LOST_COMMITS = 3
 AHEAD = "+120s"
+# What people call the parts: the supervisor runs in the worker, the broker is Valkey.
+ALSO = {"supervisor": "kill-worker", "broker": "kill-valkey"}
 Act = Callable[[Stack, random.Random], str]
 
 
@@ -110,10 +112,23 @@ FAULTS = (
 )
 
 
-def plan(seed: int, faults: int) -> list[tuple[float, Fault]]:
-    """Pauses in s and faults; each kind as often as the others, in an order of the seed."""
+def chosen_faults(only: str) -> tuple[Fault, ...]:
+    """The faults of a comma-separated list, by name or by the part that is killed; all for "".
+
+    Raises ValueError for a name that is none, and says which there are.
+    """
+    by_name = {fault.name: fault for fault in FAULTS}
+    asked = [name.strip() for name in only.split(",") if name.strip()]
+    names = [name if name in by_name else ALSO.get(name, f"kill-{name}") for name in asked]
+    if unknown := [name for name in names if name not in by_name]:
+        raise ValueError(f"{', '.join(unknown)} is no fault; there are {', '.join(by_name)}")
+    return tuple(by_name[name] for name in names) or FAULTS
+
+
+def plan(seed: int, faults: int, among: Sequence[Fault] = FAULTS) -> list[tuple[float, Fault]]:
+    """Pauses in s and faults; each of ``among`` as often as the others, in an order of the seed."""
     dice = random.Random(seed)
-    chosen = [FAULTS[number % len(FAULTS)] for number in range(faults)]
+    chosen = [among[number % len(among)] for number in range(faults)]
     dice.shuffle(chosen)
     return [(dice.uniform(0.5, 5.0), fault) for fault in chosen]
 
@@ -121,7 +136,7 @@ def plan(seed: int, faults: int) -> list[tuple[float, Fault]]:
 def attack(
     stack: Stack,
     seed: int,
-    faults: int,
+    planned: list[tuple[float, Fault]],
     tell: Callable[[str], None],
     allow: Callable[[float], None],
     share_done: Callable[[], float],
@@ -129,10 +144,10 @@ def attack(
     """Carry out the plan; how often each fault took place. ``allow`` is told the share that is done."""
     happened: Counter[str] = Counter()
     dice = random.Random(seed + 1)
-    for number, (pause, fault) in enumerate(plan(seed, faults), 1):
-        allow(number / faults)
+    for number, (pause, fault) in enumerate(planned, 1):
+        allow(number / len(planned))
         time.sleep(pause)
-        wait_for_work(share_done, number / faults)
+        wait_for_work(share_done, number / len(planned))
         if not stack.is_up():
             break
         did = fault.do(stack, dice)

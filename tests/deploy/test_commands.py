@@ -101,6 +101,13 @@ def test_every_queue_has_its_worker() -> None:
     assert consumed("worker-cpu") == {settings.CELERY_TASK_DEFAULT_QUEUE}
 
 
+def test_the_compose_file_trains_as_the_cluster_does() -> None:
+    assert (
+        commands()["compose worker-training"]
+        == pod_containers()["worker-training/worker-training"]["command"]
+    )
+
+
 @pytest.mark.parametrize("image", ["web", "worker-cpu", "worker-gpu", "beat", "metrics"])
 def test_the_pod_runs_what_the_image_runs(image: str) -> None:
     command = pod_containers()[f"{image}/{image}"]["command"]

@@ -55,8 +55,9 @@ def test_every_service_of_ours_that_stays_waits_for_the_migrations() -> None:
             assert conditions["migrate"] == "service_completed_successfully"
 
 
-def test_the_compose_files_engine_has_no_way_out() -> None:
-    assert compose()["services"]["worker-gpu"]["networks"] == ["inside"]
+@pytest.mark.parametrize("name", ["worker-gpu", "worker-training"])
+def test_the_compose_files_engines_have_no_way_out(name: str) -> None:
+    assert compose()["services"][name]["networks"] == ["inside"]
     assert compose()["networks"]["inside"] == {"internal": True}
 
 

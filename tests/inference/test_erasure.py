@@ -1,6 +1,7 @@
 """A person is erased: nothing of theirs is left in any text or file, and every proof still holds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.canonical import sha256_hex
 from governance.kernel.errors import NotFound
 from governance.licensing.facts import Bracket
-from governance.models import AuditEntry, AuditLeaf, Organization, Role, User
+from governance.models import AuditEntry, AuditLeaf, ModelRelease, Organization, Role, User
 from governance.operations import audit
 from governance.operations.audit_tree import publish_checkpoint, sequence_entries
 from governance.operations.audit_verification import verify_log
@@ -27,11 +28,20 @@ from governance.operations.invitations import invite_member
 from governance.operations.login_links import create_login_link
 from governance.operations.members import LastOwner
 from governance.operations.organizations import add_member
-from inference.models import Generation
+from inference.kernel.training_terms import STATEMENT_VERSION
+from inference.models import Generation, TrainingJob
+from inference.operations.admissions import Submitter
+from inference.operations.training_data import attest_rights, create_dataset
+from inference.operations.training_finishing import cancel_training
+from inference.operations.training_items import add_item
+from inference.operations.training_orders import order_training
+from inference.operations.training_planning import TrainingRequest
+from tests.inference.training_fixtures import picture as training_picture
 
 pytestmark = pytest.mark.django_db
 EMAIL, NAME, ADDRESS = "Wilhelmina.Quist@example.net", "Wilhelmina Quist", "198.51.100.77"
 WORDS = "a birthday card for my daughter Ottoline"
+LOOK = "a blue ramp called quorvex"
 
 
 @pytest.fixture
@@ -107,6 +117,37 @@ def test_no_trace_is_left_in_the_database_or_the_files(person: User, drawn: Gene
 
     assert traces(EMAIL, NAME, ADDRESS, "Ottoline", "Wilhelmina", "Quist") == []
     assert files_with(EMAIL, NAME, "Ottoline") == []
+
+
+def test_no_trace_is_left_of_trainings_and_datasets(
+    person: User, submitter: Submitter, raw_release: ModelRelease
+) -> None:
+    actor = Actor(kind="user", id=str(person.id), label=EMAIL)
+    about = {"organization_id": submitter.organization_id, "actor": actor, "at": now()}
+    dataset = create_dataset(name="Quorvex look", **about)
+    for seed in range(3):
+        add_item(
+            dataset_id=dataset.id, data=training_picture(seed), caption=LOOK, name="Quorvex.png",
+            **about,
+        )  # fmt: skip
+    attest_rights(dataset_id=dataset.id, text_version=STATEMENT_VERSION, **about)
+    job_id = order_training(
+        request=TrainingRequest(
+            dataset_id=dataset.id, name="Quorvex", trigger="quorvex", steps=8, rank=4,
+            sample_prompt=LOOK,
+        ),
+        submitter=replace(submitter, actor=actor, member_id=person.id),
+        at=now(),
+        enqueue=lambda _id: None,
+    )  # fmt: skip
+    cancel_training(job_id=job_id, **about)
+    assert traces("Quorvex")
+
+    erase_person(email=EMAIL, reason="asked for it", actor=SYSTEM, at=now())
+
+    assert traces("Quorvex", EMAIL, NAME) == []
+    job = TrainingJob.objects.get(id=job_id)
+    assert (job.name, job.trigger, job.sample_prompt, job.state) == ("", "", "", "cancelled")
 
 
 def test_every_proof_stays_valid(person: User) -> None:

@@ -98,6 +98,25 @@ class TestUploadReference:
 
         assert not StyleReference.objects.exists()
 
+    def test_looks_again_in_the_banks_when_the_same_file_comes_again(self, upload: Upload) -> None:
+        data = picture()
+        first = upload(data)
+        add_to_bank(
+            bank="removals",
+            sha256=sha256_hex(data),
+            media=admit_media(data),
+            source="tests",
+            actor=SYSTEM,
+            at=now(),
+        )
+
+        with pytest.raises(MediaBlocked):
+            upload(data)
+
+        first.refresh_from_db()
+        assert first.deleted_at is not None
+        assert Decision.objects.filter(job_id=first.id, outcome="block").exists()
+
     def test_refuses_what_is_no_picture(self, upload: Upload) -> None:
         with pytest.raises(MediaUnusable):
             upload(b"GIF89a no picture at all")
