@@ -146,7 +146,7 @@ def serve(generations: int, organizations: int) -> int:
     from inference.benchmarks.filling import Size, fill, settle
     from inference.benchmarks.scale_reads import main_reads
 
-    mark = Path(settings.HOME) / "filled"
+    mark = Path(settings.LICET_HOME) / "filled"
     if not mark.exists():
         began = time.perf_counter()
         fill(Size(organizations, organizations * 5, generations))
