@@ -222,7 +222,7 @@ def fill(size: Size, *, until: datetime | None = None, days: int = DAYS) -> None
 
 def fill_tables(size: Size, *, until: datetime, days: int) -> None:
     """Write the rows of the ``days`` before ``until``."""
-    values = {
+    values: dict[str, int | datetime | timedelta] = {
         "organizations": size.organizations,
         "people": max(size.members // size.organizations, 4),
         "generations": size.generations,
