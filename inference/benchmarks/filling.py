@@ -7,6 +7,7 @@ used outside a benchmark's own database.
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils.timezone import now
@@ -222,7 +223,7 @@ def fill(size: Size, *, until: datetime | None = None, days: int = DAYS) -> None
 
 def fill_tables(size: Size, *, until: datetime, days: int) -> None:
     """Write the rows of the ``days`` before ``until``."""
-    values: dict[str, int | datetime | timedelta] = {
+    values: dict[str, Any] = {
         "organizations": size.organizations,
         "people": max(size.members // size.organizations, 4),
         "generations": size.generations,
