@@ -60,7 +60,7 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     django.setup()
     from django.conf import settings
 
-    from inference.benchmarks.portal.data import Size, fill
+    from inference.benchmarks.filling import Size, fill, settle
     from inference.benchmarks.portal.pages import ROLES, portal_pages
 
     settings.ALLOWED_HOSTS = ["*"]
@@ -72,26 +72,6 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     pages = portal_pages()
     figures = [each for role in ROLES for each in visit_all(role, pages, asked.visits)]
     return {**asdict(size), "fill_s": round(filled), **summary(pages, figures)}
-
-
-def settle() -> None:
-    """What the beats do: usage by day, standings, leaves of the audit log."""
-    from datetime import timedelta
-
-    from django.utils.timezone import now
-
-    from billing.operations.rollups import roll_up_day
-    from governance.operations.audit_tree import publish_checkpoint, sequence_entries
-    from governance.operations.standing import refresh_standings
-    from inference.benchmarks.portal.data import DAYS, say
-
-    at = now()
-    say("usage by day, standings, audit leaves")
-    for back in range(DAYS + 1):
-        roll_up_day(day=(at - timedelta(days=back)).date(), at=at)
-    refresh_standings(organization_ids=None, at=at)
-    sequence_entries()
-    publish_checkpoint(at=at)
 
 
 def visit_all(role: str, pages: list[Any], visits: int) -> list[Figure]:

@@ -6,17 +6,22 @@ used outside a benchmark's own database.
 
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
+from django.utils.timezone import now
 
 DAYS = 60
+# As many jobs wait in a large installation as in a small one: the newest.
+QUEUED = 200
 # The organization whose pages are visited has this part of all jobs; the others share the rest.
 LARGEST_SHARE_PERCENT = 10
-STATE = """CASE WHEN n % 200 = 0 THEN 'blocked' WHEN n % 500 = 1 THEN 'failed'
-    WHEN n % 50000 = 2 THEN 'queued' ELSE 'succeeded' END"""
+STATE = f"""CASE WHEN n > %(generations)s - least({QUEUED}, %(generations)s / 10) THEN 'queued'
+    WHEN n %% 200 = 0 THEN 'blocked' WHEN n %% 500 = 1 THEN 'failed' ELSE 'succeeded' END"""
 # An id of version 7 as the application makes it, so that ids run with time.
-UUID7 = """(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5({salt} || n), 1, 3)
-    || '8' || substr(md5({salt} || n), 4, 15))::uuid"""
+UUID7 = """(lpad(to_hex((extract(epoch FROM j.at) * 1000)::bigint), 12, '0') || '7' || substr(md5({salt} || j.n), 1, 3)
+    || '8' || substr(md5({salt} || j.n), 4, 15))::uuid"""
 
 ORGANIZATIONS = """
 INSERT INTO governance_organization
@@ -74,35 +79,44 @@ JOBS = f"""
 CREATE UNLOGGED TABLE bench_job AS
 SELECT n, at, {UUID7.format(salt="'g'")} AS id, {UUID7.format(salt="'h'")} AS hold_id,
        {UUID7.format(salt="'d'")} AS input_id, {UUID7.format(salt="'i'")} AS output_id,
-       {UUID7.format(salt="'t'")} AS transaction_id, {STATE.replace("%", "%%")} AS state, o
-FROM (SELECT n, now() - interval '{DAYS} days' + interval '{DAYS} days' * ((n - 0.5) / %(generations)s) AS at,
+       {UUID7.format(salt="'t'")} AS transaction_id, {STATE} AS state, o
+FROM (SELECT n, %(until)s - %(span)s + %(span)s * ((n - 0.5) / %(generations)s) AS at,
              CASE WHEN n %% 100 < {LARGEST_SHARE_PERCENT} THEN 0
                   ELSE 1 + (n * 7919::bigint) %% (%(organizations)s - 1) END AS o
-      FROM generate_series(1, %(generations)s) AS n) numbered;
+      FROM generate_series(1, %(generations)s) AS n) j;
 INSERT INTO inference_generation (id, organization_id, project_id, api_key_id, member_id, release_id, dialect,
     request_id, request_sha256, client_user, test_mode, prompt, prompt_receipt, width, height, steps,
     guidance_milli, seed, images, output_format, "authorization", quote, quoted_microusd, charged_microusd,
     hold_id, state, work_gflop, attempts, lease_epoch, worker, step, error_code, error_detail, error_facts,
-    created_at, started_at, finished_at, adapters, ignored, partial_images, retry_count, webhook_url)
+    created_at, started_at, finished_at, adapters, ignored, partial_images, retry_count, webhook_url,
+    expand_prompt, revised_prompt, style_references, style_variation_milli)
 SELECT j.id, b.id, b.project_id, b.key_id, md5('u' || j.o || '-' || 1 + j.n %% %(people)s)::uuid, r.id, 'openai',
     'req_' || j.n, '', '', false, 'a lamp beside a window, number ' || j.n, '{{}}', 1024, 1024, 8, 0, j.n, 1, 'png',
     '{{}}', '{{}}', 6000, CASE j.state WHEN 'succeeded' THEN 6000 ELSE 0 END, j.hold_id, j.state, 1000, 1, 1,
     'worker-1', 8, CASE j.state WHEN 'failed' THEN 'engine_lost' ELSE '' END, '', '{{}}', j.at, j.at,
-    CASE WHEN j.state <> 'queued' THEN j.at + interval '5 seconds' END, '[]', '{{}}', 0, 0, ''
+    CASE WHEN j.state <> 'queued' THEN j.at + interval '5 seconds' END, '[]', '{{}}', 0, 0, '', false, '', '[]', 0
 FROM bench_job j JOIN bench_organization b ON b.n = j.o,
      (SELECT id FROM governance_model_release ORDER BY created_at LIMIT 1) r;
 INSERT INTO inference_artifact (id, generation_id, organization_id, index, attempt, sha256, size_bytes,
     media_type, width, height, blob, receipt, created_at)
-SELECT gen_random_uuid(), j.id, b.id, 0, 1, encode(sha256(j.n::text::bytea), 'hex'), 100000, 'image/png', 1024,
-    1024, 'none', '{{"signature": ""}}', j.at FROM bench_job j JOIN bench_organization b ON b.n = j.o
+SELECT {UUID7.format(salt="'a'")}, j.id, b.id, 0, 1, encode(sha256(j.n::text::bytea), 'hex'), 100000, 'image/png',
+    1024, 1024, 'none', jsonb_build_object('decision', j.output_id, 'signature', repeat('s', 88), 'policy',
+    jsonb_build_object('hash', repeat('1', 64))), j.at FROM bench_job j JOIN bench_organization b ON b.n = j.o
 WHERE j.state = 'succeeded';
+INSERT INTO moderation_released_mark (id, mark, credentials, organization_id, job_id, index, attempt, decision_id,
+    sha256, pdq, pdq_quality, pdq_words, fit_milli, psnr_millidb, robust, at)
+SELECT {UUID7.format(salt="'m'")}, j.n, 'urn:c2pa:' || j.id, b.id, j.id, 0, 1, j.output_id,
+    encode(sha256(j.n::text::bytea), 'hex'), encode(sha256(j.n::text::bytea), 'hex'), 100,
+    (SELECT array_agg(65536 * place + (hashint4(j.n * 16 + place) & 65535)) FROM generate_series(0, 15) AS place),
+    900, 42000, true, j.at
+FROM bench_job j JOIN bench_organization b ON b.n = j.o WHERE j.state = 'succeeded';
 """
-MONEY = """
+MONEY = f"""
 INSERT INTO billing_hold (id, organization_id, project_id, api_key_id, member_id, job_id, idempotency_key,
     request_sha256, amount, per_image, quote, windows, state, captured, reason, lease_epoch, created_at,
     resolved_at, price_version_id)
 SELECT j.hold_id, b.id, b.project_id, b.key_id, md5('u' || j.o || '-' || 1 + j.n %% %(people)s)::uuid, j.id,
-    j.n::text, '', 6000, 6000, '{"priced": {"release": "krea-2-tiny-turbo", "width": 1024, "height": 1024}}',
+    j.n::text, '', 6000, 6000, '{{"priced": {{"release": "krea-2-tiny-turbo", "width": 1024, "height": 1024}}}}',
     '[]', CASE j.state WHEN 'succeeded' THEN 'captured' WHEN 'queued' THEN 'open' ELSE 'voided' END,
     CASE j.state WHEN 'succeeded' THEN 6000 ELSE 0 END, CASE j.state WHEN 'blocked' THEN 'job blocked' ELSE '' END,
     1, j.at, CASE WHEN j.state <> 'queued' THEN j.at + interval '5 seconds' END, v.id
@@ -112,11 +126,11 @@ INSERT INTO billing_ledger_transaction (id, organization_id, kind, external_refe
 SELECT j.transaction_id, b.id, 'capture', j.hold_id::text, j.at, j.at, jsonb_build_object('job', j.id)
 FROM bench_job j JOIN bench_organization b ON b.n = j.o WHERE j.state = 'succeeded';
 INSERT INTO billing_ledger_entry (id, transaction_id, leg, account, amount, organization_id)
-SELECT gen_random_uuid(), j.transaction_id, leg, CASE leg WHEN 0 THEN 'wallet' ELSE 'revenue' END,
+SELECT {UUID7.format(salt="'l' || leg")}, j.transaction_id, leg, CASE leg WHEN 0 THEN 'wallet' ELSE 'revenue' END,
        CASE leg WHEN 0 THEN -6000 ELSE 6000 END, b.id
 FROM bench_job j JOIN bench_organization b ON b.n = j.o, generate_series(0, 1) AS leg WHERE j.state = 'succeeded';
 """
-DECISIONS = """
+DECISIONS = f"""
 INSERT INTO moderation_decision (id, organization_id, job_id, stage, subject_kind, subject_sha256, attempt, index,
     policy_version, policy_hash, outcome, item, reason, complete, automated, actor_kind, actor_id, at)
 SELECT CASE stage WHEN 'input' THEN j.input_id ELSE j.output_id END, b.id, j.id, stage,
@@ -127,8 +141,8 @@ FROM bench_job j JOIN bench_organization b ON b.n = j.o, (VALUES ('input'), ('ou
 WHERE stage = 'input' OR j.state = 'succeeded';
 INSERT INTO moderation_verdict (id, decision_id, detector, detector_version, weights_sha256, status, outcome, item,
     reason, scores, thresholds, facts, latency_ms, error)
-SELECT gen_random_uuid(), CASE detector WHEN 'image' THEN j.output_id ELSE j.input_id END, detector, '1', '', 'done',
-    'allow', '', '', jsonb_build_object('sexual', 0.001 * (j.n %% 100)), '{}', '{}', 3 + j.n %% 5, ''
+SELECT {UUID7.format(salt="'v' || detector")}, CASE detector WHEN 'image' THEN j.output_id ELSE j.input_id END, detector, '1', '', 'done',
+    'allow', '', '', jsonb_build_object('sexual', 0.001 * (j.n %% 100)), '{{}}', '{{}}', 3 + j.n %% 5, ''
 FROM bench_job j, (VALUES ('words'), ('text'), ('image')) AS d(detector)
 WHERE detector <> 'image' OR j.state = 'succeeded';
 INSERT INTO moderation_review_case (id, organization_id, decision_id, kind, item, severity, judgements_needed,
@@ -149,11 +163,32 @@ INSERT INTO governance_outgoing_mail (id, organization_id, kind, to_address, sub
     next_try_at, attempts, last_error, sent_at)
 SELECT gen_random_uuid(), id, 'letter', 'p1@large.invalid', 'A letter', 'text', '<p>text</p>', now(), now(), 1, '',
     now() FROM bench_organization;
+"""
+# What the operations record of a job: asked, claimed, ended; of a refused prompt the refusal and the end.
+AUDIT = f"""
 INSERT INTO governance_audit_entry (id, at, organization_id, actor_kind, actor_id, actor_label, act, subject_kind,
     subject_id, facts, personal, salts, commitments, request_id)
-SELECT j.transaction_id, j.at, b.id, 'api_key', b.key_id::text, '', 'generation.succeeded', 'generation', j.id::text,
-    '{"charged_microusd": 6000}', '{}', '{}', '{}', 'req_' || j.n
-FROM bench_job j JOIN bench_organization b ON b.n = j.o WHERE j.n %% 10 = 0;
+SELECT {UUID7.format(salt="'e' || e.place")}, j.at + e.after, b.id, 'api_key', b.key_id::text, '', e.act, e.subject_kind,
+    CASE e.subject_kind WHEN 'decision' THEN j.input_id ELSE j.id END::text, e.facts, '{{}}',
+    jsonb_build_object('actor', encode(sha256((j.n || e.act)::bytea), 'hex')),
+    jsonb_build_object('actor', encode(sha256((e.act || j.n)::bytea), 'hex')), 'req_' || j.n
+FROM bench_job j JOIN bench_organization b ON b.n = j.o, LATERAL (VALUES
+    (0, CASE j.state WHEN 'blocked' THEN 'prompt.withheld' ELSE 'generation.submitted' END,
+     CASE j.state WHEN 'blocked' THEN 'decision' ELSE 'generation' END, interval '0 seconds',
+     CASE j.state WHEN 'blocked' THEN jsonb_build_object('item', '1', 'job', j.id)
+     ELSE jsonb_build_object('hold_id', j.hold_id, 'decision', j.input_id, 'policy', repeat('1', 64), 'release',
+         'krea-2-tiny-turbo', 'images', 1) END),
+    (1, 'generation.claimed', 'generation', interval '1 second', jsonb_build_object('attempt', 1)),
+    (2, 'generation.' || j.state, 'generation', interval '5 seconds', CASE j.state
+     WHEN 'succeeded' THEN jsonb_build_object('delivered', 1, 'withheld', 0, 'charged_microusd', 6000, 'images',
+         jsonb_build_array(jsonb_build_object('index', 0, 'sha256', encode(sha256(j.n::text::bytea), 'hex'),
+             'decision', j.output_id, 'policy', repeat('1', 64),
+             'provenance', jsonb_build_array('credentials', 'watermark'))))
+     WHEN 'blocked' THEN jsonb_build_object('stage', 'input', 'code', 'moderation_blocked', 'decision', j.input_id)
+     ELSE jsonb_build_object('code', 'engine_lost') END)
+) AS e(place, act, subject_kind, after, facts)
+WHERE j.n %% 100 < %(audited)s AND CASE j.state WHEN 'queued' THEN e.place = 0 WHEN 'blocked' THEN e.place <> 1
+    ELSE true END;
 INSERT INTO governance_audit_pending (entry_id) SELECT id FROM governance_audit_entry e
 WHERE NOT EXISTS (SELECT FROM governance_audit_leaf l WHERE l.entry_id = e.id) ON CONFLICT DO NOTHING;
 """
@@ -163,25 +198,38 @@ PARTS = {
     "jobs": JOBS,
     "money": MONEY,
     "decisions": DECISIONS,
-    "messages and audit entries": MESSAGES,
+    "messages": MESSAGES,
+    "audit entries": AUDIT,
 }
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is."""
+    """How much there is. ``audited_percent`` of the jobs have their entries in the audit log."""
 
     organizations: int
     members: int
     generations: int
+    audited_percent: int = 10
 
 
-def fill(size: Size) -> None:
+def fill(size: Size, *, until: datetime | None = None, days: int = DAYS) -> None:
     """Write everything, then vacuum, so that the planner knows it."""
-    values = {
+    fill_tables(size, until=until or now(), days=days)
+    say("vacuum")
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def fill_tables(size: Size, *, until: datetime, days: int) -> None:
+    """Write the rows of the ``days`` before ``until``."""
+    values: dict[str, Any] = {
         "organizations": size.organizations,
         "people": max(size.members // size.organizations, 4),
         "generations": size.generations,
+        "audited": size.audited_percent,
+        "until": until,
+        "span": timedelta(days=days),
     }
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET session_replication_role = replica")
@@ -190,9 +238,22 @@ def fill(size: Size) -> None:
             for statement in statements.split(";\n"):
                 if statement.strip():
                     cursor.execute(statement, values)
-        say("vacuum")
         cursor.execute("SET session_replication_role = DEFAULT; DROP TABLE bench_job, bench_person")
-        cursor.execute("VACUUM ANALYZE")
+
+
+def settle() -> None:
+    """What the beats do: usage by day, standings, leaves of the audit log."""
+    from billing.operations.rollups import roll_up_day
+    from governance.operations.audit_tree import publish_checkpoint, sequence_entries
+    from governance.operations.standing import refresh_standings
+
+    at = now()
+    say("usage by day, standings, audit leaves")
+    for back in range(DAYS + 1):
+        roll_up_day(day=(at - timedelta(days=back)).date(), at=at)
+    refresh_standings(organization_ids=None, at=at)
+    sequence_entries()
+    publish_checkpoint(at=at)
 
 
 def say(text: str) -> None:
