@@ -83,12 +83,13 @@ INSERT INTO inference_generation (id, organization_id, project_id, api_key_id, m
     request_id, request_sha256, client_user, test_mode, prompt, prompt_receipt, width, height, steps,
     guidance_milli, seed, images, output_format, "authorization", quote, quoted_microusd, charged_microusd,
     hold_id, state, work_gflop, attempts, lease_epoch, worker, step, error_code, error_detail, error_facts,
-    created_at, started_at, finished_at, adapters, ignored, partial_images, retry_count, webhook_url)
+    created_at, started_at, finished_at, adapters, ignored, partial_images, retry_count, webhook_url,
+    style_references, expand_prompt, revised_prompt, traceparent, style_variation_milli)
 SELECT j.id, b.id, b.project_id, b.key_id, md5('u' || j.o || '-' || 1 + j.n %% %(people)s)::uuid, r.id, 'openai',
     'req_' || j.n, '', '', false, 'a lamp beside a window, number ' || j.n, '{{}}', 1024, 1024, 8, 0, j.n, 1, 'png',
     '{{}}', '{{}}', 6000, CASE j.state WHEN 'succeeded' THEN 6000 ELSE 0 END, j.hold_id, j.state, 1000, 1, 1,
     'worker-1', 8, CASE j.state WHEN 'failed' THEN 'engine_lost' ELSE '' END, '', '{{}}', j.at, j.at,
-    CASE WHEN j.state <> 'queued' THEN j.at + interval '5 seconds' END, '[]', '{{}}', 0, 0, ''
+    CASE WHEN j.state <> 'queued' THEN j.at + interval '5 seconds' END, '[]', '{{}}', 0, 0, '', '[]', false, '', '', 0
 FROM bench_job j JOIN bench_organization b ON b.n = j.o,
      (SELECT id FROM governance_model_release ORDER BY created_at LIMIT 1) r;
 INSERT INTO inference_artifact (id, generation_id, organization_id, index, attempt, sha256, size_bytes,
