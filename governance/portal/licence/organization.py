@@ -20,8 +20,8 @@ from governance.queries.terms import terms_in_force
 def licence(request: HttpRequest, organization: Organization) -> HttpResponse:
     """How the organization stands, by which rule of which version, on which evidence."""
     at = now()
-    standing = standing_of(organization.id, at=at)
     terms = terms_in_force(at)
+    standing = standing_of(organization.id, at=at, version=terms)
     history = seat_history(organization, at=at)
     days = [(f"{line.day:%-d %b}", line.used) for line in history]
     granted = request.permissions  # type: ignore[attr-defined]
