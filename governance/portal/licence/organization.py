@@ -20,7 +20,8 @@ from governance.queries.terms import terms_in_force
 def licence(request: HttpRequest, organization: Organization) -> HttpResponse:
     """How the organization stands, by which rule of which version, on which evidence."""
     at = now()
-    standing = standing_of(organization.id, at=at)
+    terms = terms_in_force(at)
+    standing = standing_of(organization.id, at=at, version=terms)
     history = seat_history(organization, at=at)
     days = [(f"{line.day:%-d %b}", line.used) for line in history]
     granted = request.permissions  # type: ignore[attr-defined]
@@ -29,8 +30,8 @@ def licence(request: HttpRequest, organization: Organization) -> HttpResponse:
         "governance/licence/organization.html",
         {
             "standing": standing,
-            "terms": terms_in_force(at),
-            "signatures": signatures(organization, terms_in_force(at)),
+            "terms": terms,
+            "signatures": signatures(organization, terms),
             "evidence": licence_evidence(organization, at=at),
             "chart": limit_chart(days, limit=standing.seats.limit) if len(days) > 1 else None,
             "may_open": Permission.SIGN in granted or user_of(request).is_staff,
