@@ -112,7 +112,7 @@ def test_credentials_that_do_not_fit_the_final_bytes_release_nothing(gate, monke
     sign = credentials.sign
 
     def signed_then_packed_anew(data, media_type, claim):
-        """The same pixels in another file, with the credentials of the first: ours, but not of these bytes."""
+        """The same pixels in another file, with the first one's credentials: ours, but unfit."""
         signed, other = sign(data, media_type, claim), io.BytesIO()
         Image.open(io.BytesIO(data)).save(other, "PNG", compress_level=1)
         begins = signed.index(b"caBX") - 4
