@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from moderation.models import CaseState, Finding, PublicReport, Removal
+from moderation.models import Finding, PublicReport, Removal
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ def report_by_number_hash(number_sha256: str) -> ReportState | None:
     ).first()
     assert removal is not None, "every public report starts a clock or joins one"
     judged = report.case.judgements.order_by("-at").first()
-    decided = report.case.state == CaseState.DECIDED and report.case.decided_at > report.at
+    decided_at = report.case.decided_at
+    decided = decided_at is not None and decided_at > report.at
     return ReportState(
         state=_state(removal, upheld=decided and report.case.result == Finding.UPHOLD),
         item=report.item,
