@@ -15,7 +15,7 @@ from moderation.training.text_rows import ITEMS, ORDINARY, Row
 Floats = npt.NDArray[np.float64]
 
 #: Weight of the linear logit beside one of the encoder.
-LINEAR_RATIO = 1.0
+LINEAR_RATIO = 0.7
 #: Shares of OVERT's unsafe calibration rows that are blocked, and held (blocked or reviewed). Lower
 #: thresholds would catch more of these and stop more of what people ask for elsewhere.
 UNSAFE_BLOCKED, UNSAFE_HELD = 0.8, 0.88
