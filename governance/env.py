@@ -296,6 +296,11 @@ class Env(BaseSettings):
         validation_alias="LICET_VERIFY_PER_MINUTE",
         description="pictures a minute that one address may have verified without a key",
     )
+    reports_per_hour: int = Field(
+        10,
+        validation_alias="LICET_REPORTS_PER_HOUR",
+        description="reports of images an hour that one address may send without an account",
+    )
     log_level: str = Field(
         "INFO", validation_alias="LICET_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"
     )

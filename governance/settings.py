@@ -369,6 +369,7 @@ C2PA_CHAIN_FILE: Path | None = env.c2pa_chain_file
 C2PA_KEY_FILE: Path | None = env.c2pa_key_file
 C2PA_TIMESTAMP_URL: str = env.c2pa_timestamp_url
 VERIFY_PER_MINUTE: int = env.verify_per_minute
+REPORTS_PER_HOUR: int = env.reports_per_hour
 LICET_HOME: Path = env.home
 # Empty: the in-tree stand-in for Stripe, labelled as such wherever it shows.
 STRIPE_SECRET_KEY: str = env.stripe_secret_key.get_secret_value()

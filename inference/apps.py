@@ -41,10 +41,11 @@ class InferenceConfig(AppConfig):
         health_checks.register("engine", HealthCheck("engine", probe_engine))
         from billing.operations.resolution import register_evidence, register_job_states
         from inference.api.weights import image_weight
+        from inference.operations.addresses import image_of_address
         from inference.operations.deleting import erase_image
         from inference.operations.revoking import image_bytes, void_release
         from inference.queries.generations import states_of
-        from moderation.operations.removals import erasers, readers
+        from moderation.operations.removals import erasers, namers, readers
         from moderation.queries.decisions import jobs_without_release
 
         examinations.register("inference", "inference.operations.examining")
@@ -64,6 +65,7 @@ class InferenceConfig(AppConfig):
             webhook_event_types.register(event, meaning)
         erasers.register("artifacts", erase_image)
         readers.register("artifacts", image_bytes)
+        namers.register("signed addresses", image_of_address)
         navigation.register("organization", NavigationItem("Overview", "organization", "home", 10))
         navigation.register(
             "generations", NavigationItem("Generations", "generation-list", "image", 20)

@@ -73,7 +73,7 @@ def filters(scope: ReportScope) -> ReportSection:
          f"{images['screened']:,} released with a verdict, {images['withheld']:,} withheld"),
         ("Abuse detection", "Strikes with expiry, counts of refusals and evasions.",
          f"{strikes.count():,} strikes, {notes.count():,} warnings"),
-        ("User reporting", "Anybody with access may report a delivered image.",
+        ("User reporting", "Anybody may report a delivered image, with an account or without one.",
          f"{reports.count():,} reports"),
         ("Moderation workflows", "Leased queue, severity by age, appeals by another person.",
          f"{cases.count():,} cases opened, {figures['reviews']['decided']:,} decided"),

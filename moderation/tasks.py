@@ -5,6 +5,7 @@ import logging
 from celery import shared_task
 from django.utils.timezone import now
 
+from moderation.operations.public_reports import erase_contacts
 from moderation.operations.vault import erase_expired
 from moderation.queries.appeals import overdue_removals
 
@@ -14,6 +15,11 @@ SCHEDULE = {
     "erase-expired-evidence": {
         "task": "moderation.tasks.erase_expired_evidence",
         "schedule": HOUR,
+        "options": {"expires": HOUR},
+    },
+    "erase-reporters-contacts": {
+        "task": "moderation.tasks.erase_reporters_contacts",
+        "schedule": 24 * HOUR,
         "options": {"expires": HOUR},
     },
     "warn-of-overdue-removals": {
@@ -28,6 +34,13 @@ SCHEDULE = {
 def erase_expired_evidence() -> None:
     """Destroy the keys of evidence whose time is over, in batches; may come twice or never."""
     while erase_expired(at=now()):
+        pass
+
+
+@shared_task
+def erase_reporters_contacts() -> None:
+    """Forget the addresses of people whose reports are old, in batches; may come twice or never."""
+    while erase_contacts(at=now()):
         pass
 
 

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-ActorKind = Literal["user", "api_key", "system", "worker", "stripe", "auditor_link"]
+ActorKind = Literal["user", "api_key", "system", "worker", "stripe", "auditor_link", "visitor"]
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person, a key or a part of the system, and the request in which it acts."""
+    """A person, a key or a part of the system, and the request in which it acts.
+
+    A ``visitor`` is somebody without an account; nothing but the address is known of them.
+    """
 
     kind: ActorKind
     id: str

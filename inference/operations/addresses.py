@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 
 from governance.kernel.errors import DomainError
+from inference.models import Artifact
 
 LIFETIME = timedelta(hours=1)
 SALT = "licet.image-address"
@@ -38,3 +39,18 @@ def artifact_behind(token: str) -> tuple[UUID, UUID]:
         ) from error
     except (BadSignature, ValueError) as error:
         raise AddressInvalid("This image address is not valid.") from error
+
+
+def image_of_address(address: str) -> tuple[UUID, int] | None:
+    """Generation and place of the image that one of our addresses names, however old; None if none.
+
+    For reports: it opens nothing, so the address may have expired.
+    """
+    token = address.rpartition("/v1/images/content/")[2].partition("?")[0].strip("/ ")
+    try:
+        value = TimestampSigner(salt=SALT).unsign(token)
+        artifact_id, organization_id = UUID(value[:HEX]), UUID(value[HEX:])
+    except (BadSignature, ValueError):
+        return None
+    found = Artifact.objects.filter(id=artifact_id, organization_id=organization_id)
+    return found.values_list("generation_id", "index").first()

@@ -17,7 +17,7 @@ from governance.kernel.errors import InvalidRequest
 from governance.operations.api_keys import Caller
 from moderation.operations.intake import MOST_BYTES
 from moderation.operations.verification import Verification, verify_image
-from moderation.operations.verify_rate import count_verification
+from moderation.operations.visitor_rates import count_verification
 
 
 class PictureParser(BaseParser):

@@ -1,6 +1,6 @@
 """The acceptable-use gate's records."""
 
-from moderation.models.appeals import Appeal, Removal, UserReport
+from moderation.models.appeals import Appeal, Concern, PublicReport, Removal, UserReport
 from moderation.models.banks import HashEntry
 from moderation.models.cases import (
     CaseKind,
@@ -29,6 +29,7 @@ __all__ = [
     "Appeal",
     "CaseKind",
     "CaseState",
+    "Concern",
     "Decision",
     "Evidence",
     "Finding",
@@ -40,6 +41,7 @@ __all__ = [
     "PolicyMeasure",
     "PreservationHold",
     "ProvenanceWaiver",
+    "PublicReport",
     "ReleasedMark",
     "Removal",
     "RetentionClass",

@@ -40,6 +40,14 @@ class Appeal(models.Model):
         ]
 
 
+class Concern(models.TextChoices):
+    """What a reporter without an account has to do with the image."""
+
+    SHOWN = "shown", "I am shown in it"
+    SPEAKS_FOR = "speaks_for", "I speak for somebody who is shown in it"
+    HARMED = "harmed", "It harms me or others in another way"
+
+
 class UserReport(models.Model):
     """Somebody says that a delivered image breaks the policy. ``sha256`` is of the delivered file."""
 
@@ -59,6 +67,29 @@ class UserReport(models.Model):
     class Meta:
         db_table = "moderation_user_report"
         indexes = [models.Index(fields=["organization_id", "-at"], name="report_by_organization")]
+
+
+class PublicReport(models.Model):
+    """What belongs to a report from somebody without an account, apart from what tenants may read.
+
+    ``number_sha256`` is the hash of the confirmation number, which only the reporter has. ``contact`` is
+    emptied when it is no longer needed.
+    """
+
+    report = models.OneToOneField(
+        UserReport, primary_key=True, on_delete=models.PROTECT, related_name="public"
+    )
+    number_sha256 = models.CharField(max_length=64, unique=True)
+    concern = models.CharField(max_length=12, choices=Concern)
+    contact = models.EmailField(max_length=320, blank=True)
+
+    class Meta:
+        db_table = "moderation_public_report"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(concern__in=Concern.values), name="public_report_concern_known"
+            )
+        ]
 
 
 class Removal(models.Model):

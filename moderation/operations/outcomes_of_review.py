@@ -15,7 +15,7 @@ from moderation.models import (
     Strike,
 )
 from moderation.operations.cases import open_case
-from moderation.operations.removals import request_removal
+from moderation.operations.removals import end_clock, request_removal
 from moderation.operations.standing import LIFETIME, LIFETIMES, WEIGHTS, pardon
 
 OVERTURN_LASTS = timedelta(days=365)
@@ -97,9 +97,12 @@ def _answer_appeal(case: ReviewCase, reason: str, at: datetime) -> None:
 
 
 def _act_on_report(case: ReviewCase, reason: str, actor: Actor, at: datetime) -> None:
-    """A report that is right leads to the image's removal; one that is wrong to nothing."""
+    """A report that is right leads to the image's removal; one that is wrong ends the clock it began."""
     report = case.reports.order_by("at").first()
-    if report is None or case.result != Finding.UPHOLD:
+    if report is None:
+        return
+    if case.result == Finding.OVERTURN:
+        end_clock(job_id=report.job_id, index=report.index, reason=reason, actor=actor, at=at)
         return
     request_removal(
         job_id=report.job_id,

@@ -25,6 +25,11 @@ Reader = Callable[[UUID, int], bytes | None]
 readers: Registry[Reader] = Registry("image reader")
 
 
+Namer = Callable[[str], tuple[UUID, int] | None]
+# Who gives images addresses registers here which image an address names: (address), also an expired one.
+namers: Registry[Namer] = Registry("image namer")
+
+
 class NothingErases(DomainError):
     """No part of the house has said how an image is taken away: a fault of the set-up."""
 
@@ -94,6 +99,13 @@ def reject_removal(*, removal_id: UUID, reason: str, actor: Actor, at: datetime)
     removal = _open(removal_id)
     removal.reason = f"{removal.reason}\nRejected: {reason}"
     return _close(removal, "rejected", actor, at)
+
+
+def end_clock(*, job_id: UUID, index: int, reason: str, actor: Actor, at: datetime) -> None:
+    """Reject the removal of this image whose clock runs, if one does: its report was found wrong."""
+    running = Removal.objects.filter(job_id=job_id, index=index, state="open").first()
+    if running is not None:
+        reject_removal(removal_id=running.id, reason=reason, actor=actor, at=at)
 
 
 def delivered_image(job_id: UUID, index: int) -> bytes | None:

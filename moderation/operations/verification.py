@@ -80,14 +80,8 @@ def verify_image(*, data: bytes, organizations: Collection[UUID] = ()) -> Verifi
     ``organizations`` are those that the asker belongs to: only of their images is the generation told.
     Raises MediaUnusable (no picture that can be read) and VerifierBusy.
     """
-    if not _places.acquire(timeout=PATIENCE_S):
-        raise VerifierBusy("Send the picture again in a moment.", retry_after_s=5)
-    try:
-        media = admit_media(data)
-        traces = _traces(media, data)
-    finally:
-        _places.release()
-    image = traces.by_bytes or traces.by_mark or _by_credentials(traces) or traces.by_look
+    media, traces = _examined(data)
+    image = _image(traces)
     mine = image is not None and image.organization_id in set(organizations)
     return Verification(
         verdict=_verdict(traces),
@@ -98,6 +92,28 @@ def verify_image(*, data: bytes, organizations: Collection[UUID] = ()) -> Verifi
         sha256=media.sha256,
         known=_known(image) if image is not None and mine else None,
     )
+
+
+def released_image(data: bytes) -> ReleasedMark | None:
+    """The released image that a stranger's file shows, looked at in the sandbox; stores nothing.
+
+    For the house alone: whose image it is must not be told to a stranger. Raises like ``verify_image``.
+    """
+    return _image(_examined(data)[1])
+
+
+def _examined(data: bytes) -> tuple[AdmittedMedia, _Traces]:
+    if not _places.acquire(timeout=PATIENCE_S):
+        raise VerifierBusy("Send the picture again in a moment.", retry_after_s=5)
+    try:
+        media = admit_media(data)
+        return media, _traces(media, data)
+    finally:
+        _places.release()
+
+
+def _image(traces: _Traces) -> ReleasedMark | None:
+    return traces.by_bytes or traces.by_mark or _by_credentials(traces) or traces.by_look
 
 
 def _known(image: ReleasedMark) -> Known:

@@ -13,7 +13,7 @@ from governance.kernel.errors import DomainError, NotFound
 from moderation.models import Finding
 from moderation.operations.appeals import open_reported_image
 from moderation.operations.child_safety import draft_report
-from moderation.operations.removals import remove_image
+from moderation.operations.removals import reject_removal, remove_image
 from moderation.operations.review import claim_case, judge_case, return_case
 from moderation.operations.vault import open_evidence
 from moderation.portal.access import actor_on, person_on, reviewer_page, staff_page
@@ -166,6 +166,23 @@ def remove(request: HttpRequest, removal_id: UUID) -> HttpResponse:
         messages.error(request, refusal.detail)
     else:
         messages.success(request, "The image was removed and its hash remembered.")
+    return redirect("moderation-reports")
+
+
+@require_POST
+@reviewer_page
+def reject(request: HttpRequest, removal_id: UUID) -> HttpResponse:
+    """Leave a reported image where it is, for a reason."""
+    reason = request.POST.get("reason", "").strip()[:2000]
+    if not reason:
+        messages.error(request, "Say why the image stays.")
+        return redirect("moderation-reports")
+    try:
+        reject_removal(removal_id=removal_id, reason=reason, actor=actor_on(request), at=now())
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+    else:
+        messages.success(request, "The image stays, and the reporter sees so.")
     return redirect("moderation-reports")
 
 

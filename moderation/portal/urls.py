@@ -2,11 +2,14 @@
 
 from django.urls import include, path
 
-from moderation.portal import filters, review, tenant, verify
+from moderation.portal import filters, public_report, review, tenant, verify
 
 urlpatterns = [
     path("", include("moderation.api.urls")),
     path("verify", verify.verify_page, name="verify"),
+    path("report", public_report.public_report, name="public-report"),
+    path("report/state", public_report.find_report, name="public-report-find"),
+    path("report/<str:number>/", public_report.report_state, name="public-report-state"),
     path("moderation/provenance/", verify.provenance, name="moderation-provenance"),
     path("moderation/provenance/waivers/", verify.waiver_new, name="moderation-waiver-new"),
     path(
@@ -23,6 +26,11 @@ urlpatterns = [
     path("moderation/cases/<uuid:case_id>/draft/", review.report_draft, name="moderation-draft"),
     path("moderation/reports/", review.reports, name="moderation-reports"),
     path("moderation/removals/<uuid:removal_id>/", review.remove, name="moderation-remove"),
+    path(
+        "moderation/removals/<uuid:removal_id>/reject/",
+        review.reject,
+        name="moderation-removal-reject",
+    ),
     path("moderation/health/", filters.health, name="moderation-health"),
     path("moderation/policies/", filters.policies, name="moderation-policies"),
     path("moderation/policies/new/", filters.policy_editor, name="moderation-policy-editor"),

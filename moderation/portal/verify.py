@@ -20,7 +20,7 @@ from governance.queries.organizations import (
 )
 from moderation.operations.intake import MOST_BYTES
 from moderation.operations.verification import verify_image
-from moderation.operations.verify_rate import count_verification
+from moderation.operations.visitor_rates import count_verification
 from moderation.operations.waivers import LONGEST_DAYS, answer_waiver, end_waiver, propose_waiver
 from moderation.portal.access import actor_on, person_on, staff_page
 from moderation.queries.provenance import provenance_coverage, waivers

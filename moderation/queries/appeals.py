@@ -26,4 +26,4 @@ def appeals_of_organization(organization_id: UUID) -> list[Appeal]:
 
 def reports_inbox() -> list[UserReport]:
     """User reports, newest first, with their cases."""
-    return list(UserReport.objects.select_related("case").order_by("-at")[:PAGE])
+    return list(UserReport.objects.select_related("case", "public").order_by("-at")[:PAGE])

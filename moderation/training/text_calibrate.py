@@ -15,10 +15,10 @@ from moderation.training.text_rows import ITEMS, ORDINARY, Row
 Floats = npt.NDArray[np.float64]
 
 #: Weight of the linear logit beside one of the encoder.
-LINEAR_RATIO = 1.0
+LINEAR_RATIO = 0.7
 #: Shares of OVERT's unsafe calibration rows that are blocked, and held (blocked or reviewed). Lower
 #: thresholds would catch more of these and stop more of what people ask for elsewhere.
-UNSAFE_BLOCKED, UNSAFE_HELD = 0.8, 0.88
+UNSAFE_BLOCKED, UNSAFE_HELD = 0.77, 0.855
 #: Shares of safe calibration rows that may be blocked and held at most, whatever that costs.
 SCARY_BLOCKED, SCARY_HELD = 0.035, 0.085
 ORDINARY_BLOCKED, ORDINARY_HELD = 0.003, 0.01

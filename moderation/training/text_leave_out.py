@@ -19,12 +19,10 @@ from moderation.classifiers.text.features import counts_of
 from moderation.training.text_augment import template_rows
 from moderation.training.text_calibrate import LINEAR_RATIO
 from moderation.training.text_heads import HEADS, fit_heads, idf_of, matrix_of, targets_of
-from moderation.training.text_rows import OVERT_ITEMS, Row, group_rows, read_rows
+from moderation.training.text_rows import OVERT_ITEMS, TOGETHER, Row, group_rows, read_rows
 from moderation.training.text_sets import plain_of
 from moderation.training.train_text_gate import HEAD_STRENGTH, WEIGHTS, data_folder
 
-#: OVERT names the safe and the unsafe half of one category differently.
-TOGETHER = {"unethical": "unethical_unsafe_action", "unethical_unsafe_action": "unethical"}
 SOURCES = ("overt", "openai-moderation", "hatecheck")
 #: Rows of the large safe sources that are used, and template rows a family.
 FEW = {"coco": 800, "dpg": 200, "partiprompts": 400}
@@ -71,6 +69,7 @@ def is_left_out(name: str) -> Callable[[Row], bool]:
 
 def leave_out(rows: Sequence[Row], groups: Sequence[int], pools: Floats, name: str) -> Figures:
     """Figures on the rows of `name`, fitted without them and without what shares their groups."""
+    from moderation.training.text_contrast import with_contrast  # noqa: PLC0415
     from moderation.training.text_refit import fit_head  # noqa: PLC0415
 
     out = is_left_out(name)
@@ -83,9 +82,10 @@ def leave_out(rows: Sequence[Row], groups: Sequence[int], pools: Floats, name: s
     counts = [counts_of(plain_of(row)) for row in training]
     idf = idf_of(counts)
     words, offset = fit_heads(matrix_of(counts, idf), targets, importance, 4.0)
-    deep, bias = fit_head(pools[kept], targets, importance, HEAD_STRENGTH)
+    plain, bias = fit_head(pools[kept], targets, importance, HEAD_STRENGTH)
+    deep, shift = with_contrast(pools[kept], training, importance, plain[0], float(bias[0]))
     linear = matrix_of([counts_of(plain_of(rows[place])) for place in left], idf) @ words[0]
-    joined = LINEAR_RATIO * (linear + offset[0]) + pools[left] @ deep[0] + bias[0]
+    joined = LINEAR_RATIO * (linear + offset[0]) + pools[left] @ deep + shift
     truth, scores = [rows[place].unsafe for place in left], joined.tolist()
     return {
         "rows": len(left),

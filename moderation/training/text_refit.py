@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from moderation.classifiers.text.encoder import ENCODER_FILE, TOKEN_LIMIT
 from moderation.classifiers.text.gate import windows_of
 from moderation.classifiers.text.wordpiece import WordPiece
+from moderation.training.text_contrast import with_contrast
 from moderation.training.text_encoder import LAYERS
 from moderation.training.text_heads import targets_of
 from moderation.training.text_rows import Row
@@ -90,6 +91,7 @@ def refit_head(
         seen[text] = reader.read(text)
     pools = np.stack([seen[plain_of(row)] for row in rows])
     weights, bias = fit_head(pools, targets_of(rows), importance, strength)
+    weights[0], bias[0] = with_contrast(pools, rows, importance, weights[0], float(bias[0]))
     write_head(folder, arrays, weights, bias)
     return weights, bias
 

@@ -57,6 +57,17 @@ class Row:
     id: str = ""
 
 
+#: OVERT names the safe and the unsafe half of one category differently.
+TOGETHER = {"unethical": "unethical_unsafe_action", "unethical_unsafe_action": "unethical"}
+
+
+def subject_of(row: Row) -> str:
+    """What an OVERT row is about, the same for its safe and its unsafe rows; another row's source."""
+    if row.source != "overt":
+        return row.source
+    return "unethical" if row.category in TOGETHER else row.category
+
+
 def items_of(source: str, category: str, text: str) -> frozenset[str]:
     """Policy items of an unsafe row, from its source's category and a few plain key words."""
     low = text.lower()

@@ -38,7 +38,7 @@ from moderation.training.text_rows import Row, read_rows
 from moderation.training.text_sets import Parts, augmented, parts_of, plain_of
 
 Floats = npt.NDArray[np.float32]
-VERSION = "2026.11.2"
+VERSION = "2026.11.3"
 #: Both models' heads: captions they see, and what a row of a source with few or long rows weighs.
 HEAD_CAPTIONS, WEIGHTS = 2500, {"overt": 2.0, "openai-moderation": 4.0}
 #: Inverse of the penalty of the encoder's head.

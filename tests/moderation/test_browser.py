@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from governance.kernel.ids import uuid7
-from moderation.models import ReviewCase
+from moderation.models import ReleasedMark, ReviewCase
 from moderation.operations.appeals import report_image
 from moderation.operations.cases import case_for_decision
 from moderation.operations.released_marks import record_released_images
@@ -156,3 +156,41 @@ def test_anybody_drops_a_picture_and_reads_where_it_comes_from(
         page.set_input_files("#picture", str(file))
         page.get_by_text(words).wait_for(timeout=60_000)
         looked_at(page, f"verify-{file.stem}-{scheme}-{width}")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_somebody_without_account_or_javascript_reports_an_image_and_reads_its_state(
+    gate,
+    organization,
+    as_person,  # noqa: F811
+    browser,  # noqa: F811
+    live_server,
+    scheme,
+    width,
+    tmp_path,
+):
+    image = released(scene(128, seed=5))
+    record_released_images(receipts=[image.receipt], organization_id=organization.id, at=now())
+    mark = ReleasedMark.objects.get()
+    decision(
+        id=mark.decision_id, stage="output", outcome="allow", job_id=mark.job_id,
+        organization_id=organization.id, at=now(),
+    )  # fmt: skip
+    file = tmp_path / "found.jpg"
+    file.write_bytes(saved_again(image.data, quality=80))
+    scripted = as_person(None, scheme=scheme, width=width)
+    scripted.goto(reverse("public-report"))
+    looked_at(scripted, f"public-report-{scheme}-{width}")
+
+    page = browser.new_page(base_url=live_server.url, java_script_enabled=False)
+    page.goto(reverse("public-report"))
+    page.get_by_label("The picture").set_input_files(str(file))
+    page.get_by_label("What is wrong with it?").select_option("2")
+    page.get_by_label("I am shown in it", exact=True).check()
+    page.get_by_label("In your own words").fill("That is me.")
+    page.get_by_role("button", name="Send the report").click()
+
+    assert page.get_by_text("A person will look at it.").is_visible()
+    scripted.goto(page.url)
+    looked_at(scripted, f"public-report-state-{scheme}-{width}")
+    page.close()

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SUITE = [f"tests/moderation/test_{name}.py" for name in ("verdicts", "release", "screening")]
+SUITE = [
+    f"tests/moderation/test_{name}.py"
+    for name in ("verdicts", "release", "screening", "provenance")
+]
 RELEASE, SCREENING = "operations/release.py", "operations/screening.py"
 MARKING, PICTURES = "operations/marking.py", "operations/pictures.py"
 
@@ -97,7 +100,7 @@ def test_without_any_part_of_the_gate_the_tests_fail(tmp_path, mutation):
 @pytest.mark.slow
 def test_without_a_mutation_the_tests_pass(tmp_path):
     code, output = suite_fails(
-        tmp_path, (RELEASE, "SMALLEST_SIDE, CHANNELS", "SMALLEST_SIDE, CHANNELS")
+        tmp_path, (PICTURES, "SMALLEST_SIDE, CHANNELS, D", "SMALLEST_SIDE, CHANNELS, D")
     )
 
     assert code == 0, output

@@ -108,6 +108,24 @@ def test_an_encoder_that_wipes_the_watermark_out_releases_nothing(gate):
     assert refusal.value.retryable
 
 
+def test_credentials_that_do_not_fit_the_final_bytes_release_nothing(gate, monkeypatch):
+    sign = credentials.sign
+
+    def signed_then_packed_anew(data, media_type, claim):
+        """The same pixels in another file, with the first one's credentials: ours, but unfit."""
+        signed, other = sign(data, media_type, claim), io.BytesIO()
+        Image.open(io.BytesIO(data)).save(other, "PNG", compress_level=1)
+        begins = signed.index(b"caBX") - 4
+        ends = begins + int.from_bytes(signed[begins : begins + 4], "big") + 12
+        header = 33
+        return other.getvalue()[:header] + signed[begins:ends] + other.getvalue()[header:]
+
+    monkeypatch.setattr(credentials, "sign", signed_then_packed_anew)
+
+    with pytest.raises(ProvenanceFailed, match="credentials could not be read back"):
+        released()
+
+
 def test_a_certificate_that_cannot_be_read_releases_nothing(gate, settings, tmp_path):
     settings.C2PA_CHAIN_FILE = tmp_path / "nowhere.pem"
     settings.C2PA_KEY_FILE = tmp_path / "nowhere.key"
