@@ -27,6 +27,7 @@ from billing.operations.spend_alerts import (
 from billing.queries.budgets import budgets_of
 from billing.queries.spend_alerts import spend_alert_of, spend_alerts_page
 from governance.api.authentication import actor_of, caller_of
+from governance.api.fields import Text
 from governance.api.organization.lists import (
     AFTER,
     LIMIT,
@@ -79,9 +80,7 @@ class Channel(serializers.Serializer[Any]):
     recipients = serializers.ListField(
         child=serializers.EmailField(max_length=254), min_length=1, max_length=20
     )
-    subject_prefix = serializers.CharField(
-        required=False, allow_null=True, allow_blank=True, max_length=100
-    )
+    subject_prefix = Text(required=False, allow_null=True, allow_blank=True, max_length=100)
 
 
 class AlertRequest(LimitRequest):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of, caller_of
+from governance.api.fields import Text
 from governance.api.paging import page_size
 from governance.api.permissions import READ, WRITE, ScopeByMethod
 from governance.models import WebhookDelivery, WebhookEndpoint
@@ -45,7 +46,7 @@ class EndpointChange(serializers.Serializer[Any]):
 class EndpointRequest(EndpointChange):
     """A new endpoint."""
 
-    url = serializers.CharField(max_length=2000, help_text="Public, https.")
+    url = Text(max_length=2000, help_text="Public, https.")
     # Taken out of what may be sent: a new endpoint is on.
     enabled = None  # type: ignore[assignment]
 

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from governance.api.fields import Text
 from governance.api.problems import exception_handler, problem_response
 from governance.kernel.errors import DomainError
 from inference.api.admission import Pending, admit, caller_of, kept, pending_response
@@ -38,15 +39,28 @@ class TextToImageParameters(serializers.Serializer[Any]):
     )
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0)
     guidance_scale = serializers.FloatField(required=False, allow_null=True)
-    negative_prompt = serializers.CharField(required=False, allow_null=True, allow_blank=True)
-    scheduler = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    negative_prompt = Text(required=False, allow_null=True, allow_blank=True)
+    scheduler = Text(required=False, allow_null=True, allow_blank=True)
 
 
 class TextToImageRequest(serializers.Serializer[Any]):
     """Body in hf-inference's shape."""
 
-    inputs = serializers.CharField(trim_whitespace=False, help_text="What to draw.")
+    inputs = Text(trim_whitespace=False, help_text="What to draw.")
     parameters = TextToImageParameters(required=False)
+
+
+class TextToImageProblem(serializers.Serializer[Any]):
+    """The house's problem with what huggingface_hub prints: ``error`` is the sentence."""
+
+    type = serializers.CharField(help_text="Address of the page about this code.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What happened, and what to do.")
+    error = serializers.CharField()
+    code = serializers.CharField()
+    instance = serializers.CharField(required=False)
+    request_id = serializers.CharField(required=False)
 
 
 class TextToImage(APIView):
@@ -61,7 +75,10 @@ class TextToImage(APIView):
     @extend_schema(
         operation_id="hf_text_to_image",
         request=TextToImageRequest,
-        responses={(200, "image/png"): OpenApiTypes.BINARY},
+        responses={
+            (200, "image/png"): OpenApiTypes.BINARY,
+            ("default", "application/problem+json"): TextToImageProblem,
+        },
         summary="Generate one image (huggingface_hub)",
     )
     def post(self, request: Request, model: str | None = None) -> Response:

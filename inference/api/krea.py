@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of
+from governance.api.fields import Text
 from governance.api.permissions import ScopeByMethod
 from governance.kernel.errors import InvalidRequest
 from governance.operations.authorization import ReleaseNotFound
@@ -66,7 +67,7 @@ class KreaStyleReference(serializers.Serializer[Any]):
 class KreaRequest(serializers.Serializer[Any]):
     """Body of a new job. ``aspect_ratio`` chooses sides around 1024 x 1024 px of area."""
 
-    prompt = serializers.CharField(trim_whitespace=False)
+    prompt = Text(trim_whitespace=False)
     width = serializers.IntegerField(required=False, allow_null=True, min_value=16)
     height = serializers.IntegerField(required=False, allow_null=True, min_value=16)
     aspect_ratio = serializers.RegexField(

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of
+from governance.api.fields import Text
 from governance.api.permissions import ScopeByMethod
 from inference.api.admission import caller_of
 from inference.models import Moodboard
@@ -28,7 +29,7 @@ class MoodboardEntry(serializers.Serializer[Any]):
 class MoodboardRequest(serializers.Serializer[Any]):
     """Body of POST /v1/moodboards."""
 
-    name = serializers.CharField(max_length=100)
+    name = Text(max_length=100)
     references = MoodboardEntry(many=True, help_text="Up to ten, each once.")
 
 

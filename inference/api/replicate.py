@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of
+from governance.api.fields import Text
 from governance.operations.authorization import ReleaseNotFound
 from inference.api.admission import (
     Pending,
@@ -50,7 +51,7 @@ WITHOUT_EFFECT = ("guidance_scale", "guidance", "negative_prompt", "disable_safe
 class PredictionInput(serializers.Serializer[Any]):
     """The model's input, by the names that text-to-image models on Replicate use."""
 
-    prompt = serializers.CharField(trim_whitespace=False)
+    prompt = Text(trim_whitespace=False)
     expand_prompt = serializers.BooleanField(required=False, allow_null=True)
     width = serializers.IntegerField(required=False, allow_null=True, min_value=16)
     height = serializers.IntegerField(required=False, allow_null=True, min_value=16)
@@ -73,7 +74,7 @@ class PredictionRequest(serializers.Serializer[Any]):
     """Body of a new prediction."""
 
     input = PredictionInput()
-    webhook = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    webhook = Text(required=False, allow_null=True, allow_blank=True)
 
 
 class PredictionBody(serializers.Serializer[Any]):

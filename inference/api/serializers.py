@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from governance.api.fields import Text
 from inference.operations.adapters import AdapterChoice
 from inference.operations.moodboards import DEFAULT_STRENGTH, StyleChoice, StyleWish
 from inference.operations.planning import (
@@ -49,12 +50,12 @@ class StyleChoiceBody(serializers.Serializer[Any]):
 class ImagesRequest(serializers.Serializer[Any]):
     """Body of POST /v1/images/generations: OpenAI's fields, and ours beside them."""
 
-    prompt = serializers.CharField(trim_whitespace=False, help_text="What to draw.")
-    model = serializers.CharField(
+    prompt = Text(trim_whitespace=False, help_text="What to draw.")
+    model = Text(
         required=False, allow_null=True, help_text="A release; by default the deployment's own."
     )
     n = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_IMAGES)
-    size = serializers.CharField(
+    size = Text(
         required=False,
         allow_null=True,
         help_text='"WIDTHxHEIGHT" in px, rounded up to multiples of 16, or "auto".',
@@ -125,21 +126,21 @@ class ImagesRequest(serializers.Serializer[Any]):
         max_value=MAX_PARTIAL_IMAGES,
         help_text="Previews in the stream; each passes the content filter or is withheld.",
     )
-    user = serializers.CharField(required=False, allow_null=True, max_length=200)
-    quality = serializers.CharField(required=False, allow_null=True, max_length=32)
+    user = Text(required=False, allow_null=True, max_length=200)
+    quality = Text(required=False, allow_null=True, max_length=32)
     # Field has an attribute of this name; a serializer's fields are no attributes of it.
-    style = serializers.CharField(  # type: ignore[assignment]
+    style = Text(  # type: ignore[assignment]
         required=False, allow_null=True, max_length=32
     )
-    background = serializers.CharField(required=False, allow_null=True, max_length=32)
-    moderation = serializers.CharField(
+    background = Text(required=False, allow_null=True, max_length=32)
+    moderation = Text(
         required=False,
         allow_null=True,
         max_length=32,
         help_text="Recorded and without effect: the filter cannot be turned down.",
     )
     guidance_scale = serializers.FloatField(required=False, allow_null=True)
-    negative_prompt = serializers.CharField(required=False, allow_null=True, max_length=8000)
+    negative_prompt = Text(required=False, allow_null=True, max_length=8000)
 
     def validate_size(self, value: str | None) -> tuple[int, int] | None:
         """(width, height) in px, or None for the release's default."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from governance.api.fields import Text
 from inference.kernel.training_terms import (
     LONGEST_CAPTION,
     STATEMENT,
@@ -17,22 +18,20 @@ from inference.queries.training import attestation_of, items_of
 class DatasetRequest(serializers.Serializer[Any]):
     """Body of POST /v1/training/datasets."""
 
-    name = serializers.CharField(max_length=100)
+    name = Text(max_length=100)
 
 
 class ItemRequest(serializers.Serializer[Any]):
     """Body of POST .../items, as multipart form."""
 
     image = serializers.FileField(help_text="A PNG, JPEG or WebP file of at most 20 MiB.")
-    caption = serializers.CharField(
-        max_length=LONGEST_CAPTION, help_text="What it shows, with the trigger word."
-    )
+    caption = Text(max_length=LONGEST_CAPTION, help_text="What it shows, with the trigger word.")
 
 
 class AttestationRequest(serializers.Serializer[Any]):
     """Body of POST .../attestation: the version of the statement that is accepted."""
 
-    text_version = serializers.CharField(help_text=f"In force: {STATEMENT_VERSION}. {STATEMENT}")
+    text_version = Text(help_text=f"In force: {STATEMENT_VERSION}. {STATEMENT}")
 
 
 class ItemBody(serializers.Serializer[Any]):

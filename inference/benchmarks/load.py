@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from itertools import count
 
@@ -29,6 +30,7 @@ class Order:
     method: str = "POST"
     first: int = 0
     patience_s: float = 30.0
+    wires: int = 16
 
 
 @dataclass
@@ -43,15 +45,24 @@ class Measured:
 
 
 class Wires:
-    """Connections that are kept open and used by one request at a time."""
+    """Connections that are kept open and used by one request at a time, the longest idle first.
+
+    A connection stays with the web process that accepted it. One that is used again and again would
+    measure one process, however many there are.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self.idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
+
+    async def open(self, count: int) -> None:
+        """Open ``count`` connections before the clock runs. Raises OSError."""
+        for _ in range(count):
+            self.idle.append(await asyncio.open_connection("127.0.0.1", self.port))
 
     async def ask(self, request: bytes) -> int:
         """Send one request and read its whole reply; the status. Raises OSError."""
-        wire = self.idle.pop() if self.idle else None
+        wire = self.idle.popleft() if self.idle else None
         reader, writer = wire or await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -90,6 +101,7 @@ def request_bytes(order: Order, number: int) -> bytes:
 async def run(order: Order) -> Measured:
     """Send everything, wait for every answer."""
     wires = Wires(order.port)
+    await wires.open(order.wires)
     latencies: list[float] = []
     errors: list[str] = []
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from governance.api.fields import Text
+
 LONGEST = 4000
 ITEMS = [str(number) for number in range(1, 10)]
 
@@ -11,7 +13,7 @@ ITEMS = [str(number) for number in range(1, 10)]
 class AppealRequest(serializers.Serializer[Any]):
     """Why a refusal should be looked at again."""
 
-    statement = serializers.CharField(max_length=LONGEST)
+    statement = Text(max_length=LONGEST)
 
 
 class ReportRequest(serializers.Serializer[Any]):
@@ -21,8 +23,8 @@ class ReportRequest(serializers.Serializer[Any]):
     index = serializers.IntegerField(min_value=0, max_value=9, default=0)
     sha256 = serializers.RegexField(r"^[0-9a-f]{64}$")
     item = serializers.ChoiceField(ITEMS)
-    statement = serializers.CharField(max_length=LONGEST)
-    contact = serializers.CharField(max_length=320, required=False, default="", allow_blank=True)
+    statement = Text(max_length=LONGEST)
+    contact = Text(max_length=320, required=False, default="", allow_blank=True)
 
 
 class DecisionReply(serializers.Serializer[Any]):
@@ -37,3 +39,10 @@ class DecisionReply(serializers.Serializer[Any]):
     policy = serializers.CharField()
     at = serializers.DateTimeField()
     appeal = serializers.CharField(allow_null=True)
+
+
+class DecisionList(serializers.Serializer[Any]):
+    """What was withheld, newest first, at most fifty."""
+
+    # Serializer has a property of this name; for a schema the field is what counts.
+    data = DecisionReply(many=True)  # type: ignore[assignment]

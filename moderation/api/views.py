@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from governance.api.authentication import actor_of
 from governance.kernel.errors import NotFound
 from governance.operations.api_keys import Caller
-from moderation.api.serializers import AppealRequest, DecisionReply, ReportRequest
+from moderation.api.serializers import AppealRequest, DecisionList, DecisionReply, ReportRequest
 from moderation.models import Appeal, Decision
 from moderation.operations.appeals import file_appeal, report_image
 from moderation.queries.decisions import decision_of, withheld_decisions
@@ -25,7 +25,7 @@ class Decisions(APIView):
 
     scope = "images:read"
 
-    @extend_schema(responses=DecisionReply(many=True))
+    @extend_schema(operation_id="list_decisions", responses=DecisionList)
     def get(self, request: Request) -> Response:
         """At most fifty."""
         found = withheld_decisions(_caller(request).organization_id)

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of, caller_of
+from governance.api.fields import Text, flag
 from governance.api.organization.lists import (
     AFTER,
     LIMIT,
@@ -38,7 +39,7 @@ ARCHIVED = OpenApiParameter("include_archived", bool, description="Archived ones
 class ProjectRequest(serializers.Serializer[Any]):
     """A name."""
 
-    name = serializers.CharField(max_length=100)
+    name = Text(max_length=100)
 
 
 class ProjectBody(serializers.Serializer[Any]):
@@ -147,7 +148,7 @@ class Projects(ScopeByMethod, APIView):
         """Active projects, archived ones where asked for."""
         page = projects_page(
             caller_of(request).organization_id,
-            include_archived=request.query_params.get("include_archived") == "true",
+            include_archived=flag("include_archived", request.query_params.get("include_archived")),
             **page_of(request),
         )
         return Response(list_body(page.rows, project_body, more=page.has_more))
