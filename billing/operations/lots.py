@@ -46,8 +46,12 @@ def add_lot(
 
 def lock_wallet(organization_id: UUID) -> Wallet:
     """The wallet's row, locked until the commit; whoever changes lots takes this lock first."""
-    Wallet.objects.bulk_create([Wallet(organization_id=organization_id)], ignore_conflicts=True)
-    return Wallet.objects.select_for_update().get(organization_id=organization_id)
+    wallets = Wallet.objects.select_for_update().filter(organization_id=organization_id)
+    wallet = wallets.first()
+    if wallet is None:
+        Wallet.objects.bulk_create([Wallet(organization_id=organization_id)], ignore_conflicts=True)
+        wallet = wallets.get()
+    return wallet
 
 
 @transaction.atomic

@@ -64,7 +64,9 @@ def billing_page(request: HttpRequest, organization: Organization) -> HttpRespon
         "profile": profile_of(organization.id),
         "payments": payments_of(organization.id),
         "lots": lots_of(organization.id),
-        "ledger": ledger_of(organization.id, cursor=request.GET.get("after")),
+        "ledger": ledger_of(
+            organization.id, cursor=request.GET.get("after"), posted=balance.posted
+        ),
         "statements": statements_of(organization.id),
         "reconciled_at": last_reconciliation(),
         "may_pay": Permission.MANAGE_BILLING in getattr(request, "permissions", ()),

@@ -50,10 +50,17 @@ class LedgerPage:
     next_cursor: str | None
 
 
-def ledger_of(organization_id: UUID, *, cursor: str | None = None, limit: int = PAGE) -> LedgerPage:
-    """A page of the ledger. A cursor that is none starts at the newest line."""
+def ledger_of(
+    organization_id: UUID,
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE,
+    posted: int | None = None,
+) -> LedgerPage:
+    """A page of the ledger. A cursor that is none starts at the newest line. ``posted``: the wallet's µUSD,
+    where the caller has read it."""
     values = {"organization": organization_id, "limit": limit + 1, **place(cursor)}
-    balance = balance_of(organization_id).posted
+    balance = balance_of(organization_id).posted if posted is None else posted
     with connection.cursor() as db:
         if values["until"] is not None:
             db.execute(NEWER, values)

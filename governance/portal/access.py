@@ -22,7 +22,7 @@ from governance.kernel.tenancy import READING, present_tenant, reading_for
 from governance.models import Organization
 from governance.operations.activity import note_activity
 from governance.queries.organizations import organization_by_slug
-from governance.queries.permissions import Permission, permissions_of
+from governance.queries.permissions import Permission, permissions_as, role_in
 
 View = Callable[..., HttpResponseBase]
 
@@ -82,9 +82,11 @@ def visible_organization(
         organization = organization_by_slug(slug)
     except NotFound as error:
         raise Http404 from error
-    granted = permissions_of(request.user, organization.id)  # type: ignore[arg-type]
+    role = role_in(request.user, organization.id)  # type: ignore[arg-type]
+    granted = permissions_as(request.user, role)  # type: ignore[arg-type]
     if permission not in granted:
         raise Http404
+    request.role = role  # type: ignore[attr-defined]
     request.permissions = granted  # type: ignore[attr-defined]
     if request.user.pk is not None:
         note_activity(organization_id=organization.id, user_id=request.user.pk, at=now())

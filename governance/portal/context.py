@@ -11,7 +11,6 @@ from governance.kernel.registry import NavigationItem, navigation
 from governance.models import Organization, User
 from governance.queries.acceptances import has_accepted
 from governance.queries.organizations import organizations_of_person
-from governance.queries.permissions import role_in
 from governance.queries.terms import terms_in_force
 
 
@@ -34,7 +33,7 @@ class Surroundings:
         user = getattr(self.request, "user", None)
         if organization is None or not isinstance(user, User):
             return False
-        if role_in(user, organization.id) is None:
+        if getattr(self.request, "role", None) is None:
             return False
         return not has_accepted(organization.id, user.id, terms_in_force(now()))
 

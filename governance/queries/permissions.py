@@ -67,7 +67,11 @@ def role_in(user: User, organization_id: UUID) -> Role | None:
 
 def permissions_of(user: User, organization_id: UUID) -> frozenset[Permission]:
     """Everything that the person may do there; empty means that it does not exist for them."""
-    role = role_in(user, organization_id)
+    return permissions_as(user, role_in(user, organization_id))
+
+
+def permissions_as(user: User, role: Role | None) -> frozenset[Permission]:
+    """Everything that the person may do where this is their role."""
     own = TABLE[role] if role else frozenset()
     return own | OPERATOR if user.is_staff and user.is_active else own
 
