@@ -25,8 +25,13 @@ def code_fingerprint(root: Path) -> str:
 
 
 def migration_files(root: Path) -> list[Path]:
-    """What can change the schema."""
-    found = [path for app in APPS for path in sorted((root / app / "migrations").glob("*.py"))]
+    """What can change the schema: migrations and the SQL that they read."""
+    folders = [root / app / "migrations" for app in APPS]
+    found = [
+        path
+        for folder in folders
+        for path in sorted([*folder.glob("*.py"), *folder.glob("sql/*.sql")])
+    ]
     lock = root / "requirements.lock"
     return [*found, lock] if lock.exists() else found
 

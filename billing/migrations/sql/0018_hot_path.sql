@@ -86,7 +86,8 @@ BEGIN
         booking := uuidv7();
         INSERT INTO billing_ledger_transaction
             (id, kind, external_reference, organization_id, event_at, booked_at, facts)
-        VALUES (booking, 'capture', hold::text, h.organization_id, at, now(),
+        VALUES (booking, 'capture', hold::text, h.organization_id, at,
+            coalesce(billing_named_time(), now()),
             jsonb_build_object('job', h.job_id, 'images', images));
         INSERT INTO billing_ledger_entry (id, transaction_id, leg, account, organization_id, amount)
         VALUES (uuidv7(), booking, 0, 'wallet', h.organization_id, -charged),
