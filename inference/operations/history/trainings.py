@@ -4,9 +4,11 @@ import contextlib
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from governance.kernel.actors import Actor
 from governance.models import ModelRelease, Organization, ReleaseStatus, Role
-from inference.kernel.training_terms import STATEMENT_VERSION
+from inference.kernel.training_terms import FEWEST_ITEMS, STATEMENT_VERSION
 from inference.models import Artifact, TrainingDataset
 from inference.operations.admissions import Submitter
 from inference.operations.history.jobs import MARK
@@ -26,11 +28,11 @@ def seed_trainings(organization: Organization, *, at: datetime) -> None:
     """One dataset that is trained on and one in the making, from the pictures of the past. Once only.
 
     The trainings are queued: the stack's own worker trains one; the other is cancelled.
-    Nothing is made where there is no Raw release to train.
+    Nothing is made where there is no Raw release to train, or too few pictures.
     """
     raw = ModelRelease.objects.filter(status=ReleaseStatus.ACTIVE, kind="base", variant="raw")
     known = TrainingDataset.objects.filter(organization_id=organization.id, name=TRAINED)
-    if not raw.exists() or known.exists():
+    if not raw.exists() or known.exists() or pictures_of(organization).count() < FEWEST_ITEMS:
         return
     owner = organization.memberships.filter(role=Role.OWNER).select_related("user").earliest("id")
     by = Actor("user", str(owner.user_id), label=owner.user.email)
@@ -58,12 +60,7 @@ def filled(
 ) -> TrainingDataset:
     """A dataset of the latest pictures of the past that are still there."""
     dataset = create_dataset(organization_id=organization.id, name=name, actor=by, at=at)
-    images = (
-        Artifact.objects.filter(organization_id=organization.id, deleted_at=None, index=0)
-        .filter(generation__request_id__startswith=MARK)
-        .order_by("-created_at")[:most]
-    )
-    for number, image in enumerate(images, start=1):
+    for number, image in enumerate(pictures_of(organization)[:most], start=1):
         data = image_bytes(image.generation_id, image.index)
         if data is not None:
             add_item(
@@ -72,6 +69,14 @@ def filled(
                 name=f"shape-{number}.png",
             )  # fmt: skip
     return dataset
+
+
+def pictures_of(organization: Organization) -> QuerySet[Artifact]:
+    """First pictures of the past's jobs that are still there, latest first."""
+    return Artifact.objects.filter(
+        organization_id=organization.id, deleted_at=None, index=0,
+        generation__request_id__startswith=MARK,
+    ).order_by("-created_at")  # fmt: skip
 
 
 def order(dataset_id: UUID, name: str, submitter: Submitter, at: datetime) -> UUID:
