@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from governance.kernel.actors import SYSTEM, Actor
-from moderation.models import Finding, ReviewCase, ReviewerRole, UserReport
+from moderation.models import Finding as Finding  # part of Contested: its callers need it
+from moderation.models import ReviewCase, ReviewerRole, UserReport
 from moderation.operations.appeals import AppealClosed, file_appeal, report_image
 from moderation.operations.review import claim_case, judge_case, return_case
 from moderation.operations.reviewers import appoint_reviewer
