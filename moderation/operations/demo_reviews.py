@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from governance.kernel.actors import SYSTEM, Actor
-from moderation.models import Finding as Finding  # part of Contested: its callers need it
+from moderation.models import Finding as Finding  # noqa: PLC0414 (callers of Contested need it)
 from moderation.models import ReviewCase, ReviewerRole, UserReport
 from moderation.operations.appeals import AppealClosed, file_appeal, report_image
 from moderation.operations.review import claim_case, judge_case, return_case
