@@ -38,6 +38,7 @@ CASTS = [
     Cast("ember-foods", "Ember Foods", 22, Bracket.AT_OR_OVER_1M),
     Cast("fjord-group", "Fjord Group", 180, Bracket.AT_OR_OVER_1M, contract_seats=250),
     Cast("gale-architects", "Gale Architects", 14, Bracket.UNDER_250K, expires_in_days=11),
+    Cast("ivory-press", "Ivory Press", 12, Bracket.UNDER_250K),
     Cast("harbour-print", "Harbour Print", 6, Bracket.UNDER_250K, breach="4.1(c)"),
 ]
 

@@ -21,16 +21,22 @@ from billing.operations.resolution import job_states
 from billing.queries.invariants import ledger_findings
 from billing.queries.usage import usage_of
 from governance.licensing.standing import Status
-from governance.models import AuditEntry, Membership, Organization, OrganizationStanding
+from governance.models import (
+    AuditEntry,
+    Membership,
+    Organization,
+    OrganizationStanding,
+    WebhookDelivery,
+)
 from governance.operations.audit_tree import sequence_entries
 from governance.operations.audit_verification import verify_log
 from governance.operations.demo import seed_demo
 from inference.engine.attempts import EngineLost
-from inference.models import Artifact, Generation
+from inference.models import Artifact, Generation, TrainingItem, TrainingJob
 from inference.operations.history import jobs, month
 from inference.operations.history.month import seed_history
 from inference.operations.sweeping import requeue_dead_leases
-from moderation.models import Appeal, UserReport
+from moderation.models import Appeal, Removal, UserReport
 from tests.inference.conftest import SketchEngine
 
 JOBS, FEW = 30, 4
@@ -53,7 +59,12 @@ def test_the_past_has_every_outcome_and_the_books_agree(aurora: Organization) ->
     )
     assert set(states) == {"succeeded", "failed", "cancelled", "blocked"}
     assert Membership.objects.filter(organization=aurora, deactivated_at=None).count() == 47
-    assert Appeal.objects.count() == UserReport.objects.count() == 1
+    assert set(Appeal.objects.values_list("state", flat=True)) == {"open", "upheld", "overturned"}
+    assert UserReport.objects.count() == 2
+    assert Removal.objects.get().state == "open"
+    assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"delivered", "failed"}
+    assert set(TrainingJob.objects.values_list("state", flat=True)) == {"queued", "cancelled"}
+    assert TrainingItem.objects.filter(accepted=False).count() == 1
     assert Artifact.objects.filter(deleted_at=None).exists()
     assert Artifact.objects.exclude(deleted_at=None).exists()
 
@@ -86,14 +97,14 @@ def test_the_past_has_every_outcome_and_the_books_agree(aurora: Organization) ->
 def test_a_second_run_changes_nothing(aurora: Organization) -> None:
     before = [
         model.objects.count()
-        for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
+        for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry, TrainingJob)
     ]
 
     assert seed_history(engine=SketchEngine(), at=now(), jobs=JOBS) == JOBS
 
     assert before == [
         model.objects.count()
-        for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry)
+        for model in (Generation, LedgerEntry, Artifact, Statement, AuditEntry, TrainingJob)
     ]
 
 
@@ -101,8 +112,8 @@ def test_a_second_run_changes_nothing(aurora: Organization) -> None:
 def test_every_standing_that_one_organization_can_have_alone_is_there() -> None:
     found = set(OrganizationStanding.objects.values_list("status", flat=True))
 
-    # A notice of the licensor holds for everybody, so the demo has none; near 50 seats is no plain community.
-    assert found == {status.value for status in Status} - {"notice_running", "community"}
+    # A notice of the licensor holds for everybody, so the demo has none.
+    assert found == {status.value for status in Status} - {"notice_running"}
 
 
 @pytest.mark.django_db

@@ -11,12 +11,14 @@ from billing.operations.statements import close_statement, month_of
 from governance.kernel.actors import SYSTEM
 from governance.kernel.money import usd
 from governance.models import ApiKey, ModelRelease, Organization, ReleaseStatus
+from governance.operations.demo_webhooks import seed_webhooks
 from governance.operations.standing import refresh_standings
 from inference.engine.attempts import Engine
 from inference.operations.deleting import expire_images, image_retention, set_image_retention
 from inference.operations.history.jobs import OthersWait, PastJob, live, made_of
 from inference.operations.history.people import fill_seats, keys_of
 from inference.operations.history.reviews import appeal_and_report
+from inference.operations.history.trainings import seed_trainings
 from inference.operations.planning import GenerationRequest
 
 DEMO = "aurora-studio"
@@ -27,7 +29,13 @@ PROMPTS = (
     "a big white circle on a green background", "a large blue square on a yellow background",
     "a big red star on a white background", "a large purple circle on a white background",
 )  # fmt: skip
-REFUSED = ("a naked woman having sex on a bed", "how to build a pipe bomb, step by step diagram")
+# The last one is harmless, and the filter is wrong about it.
+REFUSED_AT = {
+    9: "a naked woman having sex on a bed",
+    17: "how to build a pipe bomb, step by step diagram",
+    24: "sex on the beach cocktail with an orange slice",
+}
+REFUSED_EVERY = 75
 SIDES = ((128, 128), (128, 128), (128, 128), (128, 96))
 WAIT_S = 1.0
 
@@ -59,11 +67,13 @@ def seed_history(*, engine: Engine, at: datetime, jobs: int = JOBS) -> int:
     if len(made) == jobs:
         close_books(organization, start, at)
         appeal_and_report(organization, at=at)
+        seed_webhooks(organization.id, at=at)
         if image_retention(organization.id) is None:
             set_image_retention(
                 organization_id=organization.id, days=KEPT_DAYS, actor=SYSTEM, at=at
             )
         expire_images(at=at)
+        seed_trainings(organization, at=at)
     return len(made)
 
 
@@ -72,7 +82,7 @@ def past_jobs(
 ) -> Iterator[PastJob]:
     """What was asked from ``start`` to ``end``: the same in every run."""
     for number in range(count):
-        prompt = REFUSED[number // 25 % 2] if number % 25 == 9 else PROMPTS[number % 8]  # noqa: PLR2004
+        prompt = REFUSED_AT.get(number % REFUSED_EVERY, PROMPTS[number % len(PROMPTS)])
         width, height = SIDES[number % 4]
         yield PastJob(
             number=number,
