@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 from governance.stack.errors import StackError
 
-PROMPT = "a red circle on a blue background"
+PROMPT = "a large red circle on a blue background"
 SAVE = (
     "import base64,json,sys;r=json.load(sys.stdin);"
     'd=r.get("data") or sys.exit(json.dumps(r));'
