@@ -25,12 +25,14 @@ CALM_S = 60.0
 
 @dataclass(frozen=True)
 class Program:
-    """One long-running command of the stack. ``late``: started when the others are healthy, because
-    nobody waits for it and the processor is needed elsewhere. ``once``: an errand, over when it ends; the
+    """One long-running command of the stack. ``after_seed``: started when the demo is seeded; the engine
+    loads longest, and on two processors each more that starts beside it makes it later. ``late``: started
+    when the others are healthy, because nobody waits for it. ``once``: an errand, over when it ends; the
     next ``up`` runs it again."""
 
     name: str
     command: tuple[str, ...]
+    after_seed: bool = False
     late: bool = False
     once: bool = False
 

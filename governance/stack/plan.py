@@ -31,7 +31,7 @@ def real_plan(layout: Layout, *, port: int, root: Path, log_level: str) -> Plan:
         seed=(*manage, "seed_demo", "--json"),
         programs=(
             Program("worker", worker_command(log_level)),
-            Program("web", web_command(port, log_level)),
+            Program("web", web_command(port, log_level), after_seed=True),
             Program("beat", beat_command(layout, log_level), late=True),
             *(() if layout.history.exists() else (history,)),
         ),

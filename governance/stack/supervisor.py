@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from governance.stack.announcement import Announcement, announcement_from
-from governance.stack.children import Children
+from governance.stack.children import Children, Program
 from governance.stack.errors import StackError
 from governance.stack.layout import Layout
 from governance.stack.locks import is_held, mutex
@@ -107,12 +107,15 @@ class Stack:
         self.start_servers()
         self.migrate()
         programs = self.plan.programs
-        for program in (each for each in programs if not each.late):
-            self.children.start(program)
+        self.start_programs(each for each in programs if not each.late and not each.after_seed)
         announcement = self.await_ready()
-        for program in (each for each in programs if each.late):
-            self.children.start(program)
+        self.start_programs(each for each in programs if each.late)
         self.announce(announcement)
+
+    def start_programs(self, programs: Iterable[Program]) -> None:
+        """Start these, in order."""
+        for program in programs:
+            self.children.start(program)
 
     def start_servers(self) -> None:
         """Start the embedded servers as children that die with us."""
@@ -155,17 +158,21 @@ class Stack:
         self.progress.tell("the database is up to date")
 
     def await_ready(self) -> Announcement:
-        """Seed beside the starting children, then wait until every part is healthy."""
+        """Seed beside the starting worker, then start the rest and wait until every part is healthy."""
         seed = self.start_seed()
         readiness = Readiness(self.place.port, self.place.host, self.progress)
         deadline = time.monotonic() + READY_S
-        while not (readiness.is_reached() and seed.poll() is not None):
+        announcement: Announcement | None = None
+        while announcement is None or not readiness.is_reached():
+            if announcement is None and seed.poll() is not None:
+                announcement = self.seeded(seed)
+                self.start_programs(each for each in self.plan.programs if each.after_seed)
             self.tend()
             self.give_up_if_hopeless()
             if time.monotonic() > deadline:
                 raise self.not_ready(readiness.missing)
             time.sleep(ASK_AGAIN_S)
-        return self.seeded(seed)
+        return announcement
 
     def start_seed(self) -> "subprocess.Popen[bytes]":
         """Begin to make the demo organization, or a new login link for it."""

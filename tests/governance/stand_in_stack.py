@@ -14,8 +14,10 @@ from governance.stack.layout import Layout
 from governance.stack.plan import Plan
 from governance.stack.supervisor import Place, Stack
 
+# Dies unless the seed has ended.
 WEB = """
 import http.server, json, sys
+open(sys.argv[2]).close()
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = json.dumps({"ready": True, "checks": {"web": {"ok": True, "detail": "stands in"}}}).encode()
@@ -35,6 +37,12 @@ import sys, time, urllib.request
 urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/readyz", timeout=5)
 time.sleep(600)
 """
+SEEDER = """
+import pathlib, sys, time
+time.sleep(0.5)
+pathlib.Path(sys.argv[1]).touch()
+print(sys.argv[2])
+"""
 SEED = {"organization": "stand-in", "login_url": "/login/once", "api_key": "lct_test_stand_in"}
 COUNT = """
 import json, sys, psycopg
@@ -50,12 +58,12 @@ def plan(layout: Layout, port: int) -> Plan:
     python = (sys.executable, "-c")
     return Plan(
         migrate=(*python, COUNT, str(layout.addresses)),
-        seed=(*python, f"print({json.dumps(json.dumps(SEED))})"),
+        seed=(*python, SEEDER, str(layout.run / "seeded"), json.dumps(SEED)),
         programs=(
             Program("latecomer", (*python, LATECOMER, str(port)), late=True),
             Program("errand", (*python, "print('done')"), late=True, once=True),
             Program("folly", (*python, "raise SystemExit(3)"), late=True, once=True),
-            Program("web", (*python, WEB, str(port))),
+            Program("web", (*python, WEB, str(port), str(layout.run / "seeded")), after_seed=True),
             Program("worker", (*python, SLEEPER)),
         ),
     )

@@ -125,6 +125,14 @@ def test_stdout_carries_the_json_line_and_nothing_else(launch: Launch) -> None:
     assert rest == ""
 
 
+def test_what_needs_the_seed_starts_when_it_has_ended(launch: Launch, home: Path) -> None:
+    up = launch()
+    announced(up)
+
+    assert (home / "run" / "seeded").exists()
+    assert "web stopped" not in said(home)
+
+
 def test_what_is_late_starts_once_the_others_are_healthy(launch: Launch, home: Path) -> None:
     up = launch()
     announced(up)
