@@ -108,7 +108,7 @@ def test_the_curl_line_is_one_line_that_a_shell_can_read() -> None:
     words = shlex.split(facts.curl())
     assert "\n" not in facts.curl()
     assert json.loads(words[words.index("-d") + 1]) == {
-        "prompt": "a red circle on a blue background"
+        "prompt": "a large red circle on a blue background"
     }
     compile(words[-1], "curl", "exec")
     assert facts.login_url == "http://127.0.0.1:8000/login/x"
