@@ -102,7 +102,14 @@ def _act_on_report(case: ReviewCase, reason: str, actor: Actor, at: datetime) ->
     if report is None:
         return
     if case.result == Finding.OVERTURN:
-        end_clock(job_id=report.job_id, index=report.index, reason=reason, actor=actor, at=at)
+        end_clock(
+            job_id=report.job_id,
+            index=report.index,
+            by_two=case.judgements_needed > 1,
+            reason=reason,
+            actor=actor,
+            at=at,
+        )
         return
     request_removal(
         job_id=report.job_id,

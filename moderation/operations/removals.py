@@ -11,6 +11,7 @@ from governance.kernel.errors import DomainError, NotFound
 from governance.kernel.registry import Registry
 from governance.operations import audit
 from moderation.models import HashEntry, Removal, UserReport
+from moderation.operations.cases import CHILD_SAFETY_ITEM
 from moderation.operations.known_pictures import look_of
 
 CLOCK = timedelta(hours=48)
@@ -93,19 +94,39 @@ def remove_image(*, removal_id: UUID, actor: Actor, at: datetime) -> Removal:
     return _close(removal, "removed", actor, at)
 
 
+class TwoPeopleDecide(DomainError):
+    """One person alone does not leave an image that is reported for child safety."""
+
+    code = "two_people_decide"
+    title = "Two people must decide this"
+    status = 409
+
+
 @transaction.atomic
 def reject_removal(*, removal_id: UUID, reason: str, actor: Actor, at: datetime) -> Removal:
-    """Leave the image: the request was wrong. Raises NotFound."""
+    """Leave the image: the request was wrong. Raises NotFound and TwoPeopleDecide."""
     removal = _open(removal_id)
+    if removal.item == CHILD_SAFETY_ITEM:
+        raise TwoPeopleDecide("Two people decide this in its case; until then the clock runs.")
+    return _leave(removal, reason, actor, at)
+
+
+def _leave(removal: Removal, reason: str, actor: Actor, at: datetime) -> Removal:
     removal.reason = f"{removal.reason}\nRejected: {reason}"
     return _close(removal, "rejected", actor, at)
 
 
-def end_clock(*, job_id: UUID, index: int, reason: str, actor: Actor, at: datetime) -> None:
-    """Reject the removal of this image whose clock runs, if one does: its report was found wrong."""
-    running = Removal.objects.filter(job_id=job_id, index=index, state="open").first()
-    if running is not None:
-        reject_removal(removal_id=running.id, reason=reason, actor=actor, at=at)
+def end_clock(
+    *, job_id: UUID, index: int, by_two: bool, reason: str, actor: Actor, at: datetime
+) -> None:
+    """Reject the removal of this image whose clock runs, if one does: its report was found wrong.
+
+    ``by_two``: two people found so. One alone ends no clock of child safety.
+    """
+    running = Removal.objects.select_for_update().filter(job_id=job_id, index=index, state="open")
+    removal = running.first()
+    if removal is not None and (by_two or removal.item != CHILD_SAFETY_ITEM):
+        _leave(removal, reason, actor, at)
 
 
 def delivered_image(job_id: UUID, index: int) -> bytes | None:

@@ -23,7 +23,7 @@ from moderation.models import (
 from moderation.operations import removals
 from moderation.operations.public_reports import erase_contacts, number_hash
 from moderation.operations.released_marks import record_released_images
-from moderation.operations.removals import CLOCK, reject_removal
+from moderation.operations.removals import CLOCK, end_clock, reject_removal
 from moderation.operations.review import claim_case, judge_case
 from moderation.queries.released_images import image_by_name
 from tests.moderation.conftest import acting, decision, person
@@ -300,3 +300,27 @@ def test_a_report_after_a_rejected_one_starts_a_clock_of_its_own(client, deliver
 
     assert Removal.objects.filter(state="open").count() == 1
     assert "Received." in page_of(client, number)
+
+
+def test_one_reviewer_alone_does_not_leave_an_image_reported_for_child_safety(client, delivered):
+    sent(client, delivered, item="1")
+    client.force_login(person("rita", roles=("reviewer",)))
+    address = reverse("moderation-removal-reject", args=[Removal.objects.get().id])
+
+    shown = client.post(address, {"reason": "I see nothing."}, follow=True).content.decode()
+
+    assert "Two people decide this" in shown
+    assert Removal.objects.get().state == "open"
+
+
+@pytest.mark.parametrize(("by_two", "state"), [(False, "open"), (True, "rejected")])
+def test_a_clock_of_child_safety_ends_when_two_people_say_so(client, delivered, by_two, state):
+    sent(client, delivered, item="1")
+    removal = Removal.objects.get()
+
+    end_clock(
+        job_id=removal.job_id, index=removal.index, by_two=by_two, reason="no",
+        actor=acting(person("rita")), at=now(),
+    )  # fmt: skip
+
+    assert Removal.objects.get().state == state
