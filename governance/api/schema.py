@@ -31,7 +31,6 @@ ANSWER = {
     "description": "A problem; `error.code` says which, `type` leads to its page.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-# The type of an error whose `error` is a string, for Hugging Face's client.
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
 

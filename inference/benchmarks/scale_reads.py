@@ -18,6 +18,7 @@ from governance.kernel.actors import Actor
 from governance.models import ApiKey, ModelRelease, Organization
 from governance.queries.audit_log import LogFilter, audit_log
 from governance.queries.standing import standing_of
+from inference.benchmarks.portal.pages import LARGEST
 from inference.models import Generation
 from inference.operations.admissions import Submitter
 from inference.operations.leases import claim_next
@@ -25,7 +26,6 @@ from inference.operations.planning import GenerationRequest
 from inference.operations.submission import submit_generation
 from inference.queries.generations import generation_of, generations_of
 
-LARGEST = "bench-0"
 Read = Callable[[], object]
 
 

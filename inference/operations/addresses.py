@@ -31,14 +31,19 @@ def image_address(artifact_id: UUID, organization_id: UUID) -> str:
 def artifact_behind(token: str) -> tuple[UUID, UUID]:
     """The image that ``token`` opens and the organization it was given to. Raises AddressInvalid."""
     try:
-        value = TimestampSigner(salt=SALT).unsign(token, max_age=LIFETIME)
-        return UUID(value[:HEX]), UUID(value[HEX:])
+        return signed_in(token, LIFETIME)
     except SignatureExpired as error:
         raise AddressInvalid(
             "This image address has expired. Fetch the generation again for a new one."
         ) from error
     except (BadSignature, ValueError) as error:
         raise AddressInvalid("This image address is not valid.") from error
+
+
+def signed_in(token: str, lifetime: timedelta | None) -> tuple[UUID, UUID]:
+    """Image and organization of a token, of any age where ``lifetime`` is None. Raises BadSignature, ValueError."""
+    value = TimestampSigner(salt=SALT).unsign(token, max_age=lifetime)
+    return UUID(value[:HEX]), UUID(value[HEX:])
 
 
 def image_of_address(address: str) -> tuple[UUID, int] | None:
@@ -48,8 +53,7 @@ def image_of_address(address: str) -> tuple[UUID, int] | None:
     """
     token = address.rpartition("/v1/images/content/")[2].partition("?")[0].strip("/ ")
     try:
-        value = TimestampSigner(salt=SALT).unsign(token)
-        artifact_id, organization_id = UUID(value[:HEX]), UUID(value[HEX:])
+        artifact_id, organization_id = signed_in(token, None)
     except (BadSignature, ValueError):
         return None
     found = Artifact.objects.filter(id=artifact_id, organization_id=organization_id)
