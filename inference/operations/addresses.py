@@ -41,7 +41,7 @@ def artifact_behind(token: str) -> tuple[UUID, UUID]:
 
 
 def signed_in(token: str, lifetime: timedelta | None) -> tuple[UUID, UUID]:
-    """Image and organization of a token; any age where ``lifetime`` is None. Raises BadSignature, ValueError."""
+    """Image and organization of a token, of any age without ``lifetime``. Raises BadSignature, ValueError."""
     value = TimestampSigner(salt=SALT).unsign(token, max_age=lifetime)
     return UUID(value[:HEX]), UUID(value[HEX:])
 
