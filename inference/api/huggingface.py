@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from governance.api.fields import Text
 from governance.api.problems import exception_handler, problem_response
+from governance.api.schema import PROBLEM
 from governance.kernel.errors import DomainError
 from inference.api.admission import Pending, admit, caller_of, kept, pending_response
 from inference.api.images import cost_headers
@@ -50,17 +51,12 @@ class TextToImageRequest(serializers.Serializer[Any]):
     parameters = TextToImageParameters(required=False)
 
 
-class TextToImageProblem(serializers.Serializer[Any]):
-    """The house's problem with what huggingface_hub prints: ``error`` is the sentence."""
-
-    type = serializers.CharField(help_text="Address of the page about this code.")
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField(help_text="What happened, and what to do.")
-    error = serializers.CharField()
-    code = serializers.CharField()
-    instance = serializers.CharField(required=False)
-    request_id = serializers.CharField(required=False)
+# The house's problem with what huggingface_hub prints: ``error`` is the sentence, the code stands beside it.
+STRING_PROBLEM = PROBLEM | {
+    "description": "RFC 9457, with the sentence that huggingface_hub prints.",
+    "required": [*PROBLEM["required"], "code"],
+    "properties": PROBLEM["properties"] | {"error": {"type": "string"}, "code": {"type": "string"}},
+}
 
 
 class TextToImage(APIView):
@@ -77,7 +73,7 @@ class TextToImage(APIView):
         request=TextToImageRequest,
         responses={
             (200, "image/png"): OpenApiTypes.BINARY,
-            ("default", "application/problem+json"): TextToImageProblem,
+            ("default", "application/problem+json"): STRING_PROBLEM,
         },
         summary="Generate one image (huggingface_hub)",
     )
